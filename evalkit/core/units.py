@@ -1,0 +1,43 @@
+"""Usage as unit counts: what a call consumed, never what it cost.
+
+Counts are disjoint, so a price is a plain sum of count times rate: `input_tokens` excludes cached and audio tokens,
+`output_tokens` excludes reasoning and audio tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+UNITS: tuple[str, ...] = (
+    "requests",
+    "input_tokens",
+    "cached_read_tokens",
+    "cached_write_tokens",
+    "audio_input_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "audio_output_tokens",
+    "images",
+    "seconds",
+    "characters",
+    "bytes",
+)
+
+Usage = Mapping[str, float]
+
+PROMPT_UNITS = ("input_tokens", "cached_read_tokens", "cached_write_tokens", "audio_input_tokens")
+ANSWER_UNITS = ("output_tokens", "reasoning_tokens", "audio_output_tokens")
+
+
+def add_usage(parts: Iterable[Usage]) -> dict[str, float]:
+    """Sum unit counts by name; units that nobody used are left out."""
+    total: dict[str, float] = {}
+    for usage in parts:
+        for unit, count in usage.items():
+            total[unit] = total.get(unit, 0) + count
+    return total
+
+
+def tokens(usage: Usage) -> float:
+    """All tokens of a usage, prompt and answer together."""
+    return sum(usage.get(unit, 0) for unit in PROMPT_UNITS + ANSWER_UNITS)
