@@ -1,0 +1,1 @@
+"""Prompts: sandboxed Jinja2 templates, messages and few-shot examples."""
