@@ -49,10 +49,10 @@ def call_key(request: Request, repeat: int, ordinal: int = 0, generation: int = 
     return digest([KEY_SCHEMA, "request", request.endpoint, request.body, repeat, ordinal, generation])
 
 
-def local_key(  # noqa: PLR0913 - the six things that decide a local answer
+def local_key(
     fingerprint: str, sample: str, given: str | None, repeat: int, ordinal: int = 0, generation: int = 0
 ) -> str:
-    """The key of a call without a request: who answers (fingerprint), which sample (content hash), what was learnt from."""
+    """The key of a call without a request: who answers, which sample (content hash), what was learnt from."""
     return digest([KEY_SCHEMA, "local", fingerprint, sample, given, repeat, ordinal, generation])
 
 

@@ -10,6 +10,7 @@ from evalkit.core.errors import ErrorKind, Finish
 from evalkit.core.fold import Fold
 from evalkit.core.units import Usage
 
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One item of a data set.

@@ -1,0 +1,96 @@
+"""What the engine is given and what it reports: works, lanes of work, settings, progress."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from evalkit.core.errors import ErrorKind
+from evalkit.core.types import Blobs, Candidate, Request, Response, Sample
+from evalkit.core.units import Usage
+from evalkit.engine.budget import Budget
+from evalkit.engine.limits import Lane
+from evalkit.engine.retry import Retries
+
+
+@dataclass(slots=True)
+class Progress:
+    """Live counts of one entry; `stopped` says why it ended early."""
+
+    candidate: str
+    suite: str
+    planned: int
+    known: int = 0
+    done: int = 0
+    errors: int = 0
+    tokens: float = 0.0
+    usd: float = 0.0
+    unpriced: int = 0
+    stopped: str | None = None
+    lane: Lane | None = None
+
+
+@dataclass(slots=True)
+class Work:
+    """One cell to ask: `request` is set when the candidate sends exact requests."""
+
+    entry: str
+    position: int
+    sample: Sample
+    sample_hash: str
+    repeat: int
+    key: str
+    candidate: Candidate
+    request: Request | None
+    progress: Progress
+    budget: Budget
+    seed: int = 0
+    timeout_s: float = 600.0
+
+
+Handler = Callable[[Work, str, Response], Awaitable[None]]
+Money = Callable[[str | None, Usage], float | None]
+
+
+@dataclass(slots=True)
+class LaneWork:
+    """Works that share a lane, in scheduled order; `in_process` ones run after the remote ones, one at a time."""
+
+    lane: Lane
+    works: Iterator[Work]
+    in_process: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the engine asks: generation of keys, retries, drain time after ctrl-C, and what `app` lends to contexts.
+
+    `shared` holds the keys that more than one cell has. `known` finds the answer of a sub-call in the store.
+    """
+
+    generation: int
+    retries: Retries
+    money: Money
+    blobs: Blobs
+    render: Callable[[str, Mapping[str, object]], str]
+    shared: frozenset[str] = frozenset()
+    known: Callable[[str], tuple[str, Response] | None] = field(default=lambda _key: None)
+    replay_only: bool = False
+    drain_s: float = 30.0
+    batch: int = 64
+
+
+STOP_AFTER_REFUSALS = 12
+
+
+def stop_reason(progress: Progress, response: Response, lane: Lane | None) -> str | None:
+    """Why asking this candidate further is pointless, in words; None when it is not."""
+    error = response.error
+    if error is None:
+        return None
+    if error.kind.stops_candidate:
+        return f"{error.kind.value}: {error.message}"
+    dead = lane is not None and not lane.ever_answered and lane.refused_in_a_row >= STOP_AFTER_REFUSALS
+    if error.kind is ErrorKind.CONNECTION and dead:
+        return f"the server does not answer: {error.message}"
+    return progress.stopped
