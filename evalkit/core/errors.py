@@ -84,7 +84,7 @@ class Problem:
 
     def __str__(self) -> str:
         where = "" if self.file is None else f"{self.file}:{self.line}: " if self.line else f"{self.file}: "
-        return f"{where}{self.message}" + (f" ({self.hint})" if self.hint else "")
+        return where + self.message + (f" ({self.hint})" if self.hint else "")
 
 
 class EvalkitError(Exception):

@@ -45,7 +45,7 @@ def _parse_options(text: str, inner: str) -> dict[str, Any]:
         call = ast.parse(f"f({inner})", mode="eval").body
     except SyntaxError as error:
         raise ValueError(f"{text!r}: the options do not read as name=value, ... ({error.msg})") from None
-    if not isinstance(call, ast.Call) or call.args:
+    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args:
         raise ValueError(f"{text!r}: every option needs its name, as in numeric(tolerance=0.01)")
     options: dict[str, Any] = {}
     for keyword in call.keywords:
