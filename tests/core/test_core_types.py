@@ -11,7 +11,7 @@ from evalkit.core import options, types, units
 from evalkit.core.errors import ErrorKind, Finish
 from evalkit.core.types import Failure, Metric, Response, Sample
 
-NOUNS = [obj for obj in vars(types).values() if dataclasses.is_dataclass(obj) and obj.__module__ == types.__name__]
+NOUNS = [obj for obj in vars(types).values() if dataclasses.is_dataclass(obj)]
 
 
 @pytest.mark.parametrize("noun", NOUNS, ids=lambda n: n.__name__)
