@@ -70,5 +70,5 @@ def data_hash(samples: Iterable[tuple[str, str]]) -> str:
 
 
 def order_hash(seed: int, ident: str) -> int:
-    """The place of a sample in the scheduled order, as an unsigned 64-bit integer: hash of (seed, id), never position."""
+    """The place of a sample in the scheduled order, an unsigned 64-bit integer: hash of (seed, id), never position."""
     return int.from_bytes(hashlib.sha256(f"{seed}\x1f{ident}".encode()).digest()[:8], "big")

@@ -69,7 +69,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A number with its uncertainty: `low`..`high` at level 0.95; None where not defined. `method` names the interval."""
+    """A number with its uncertainty: `low`..`high` at level 0.95, None where not defined; `method` names it."""
 
     value: float | None
     low: float | None
