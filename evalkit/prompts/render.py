@@ -118,10 +118,10 @@ class Renderer:
         """The value of one `{{ expression }}`, not turned into text. Raises ValueError as `render` does."""
         try:
             found = self._environment.compile_expression(inner(expression, name), undefined_to_none=False)(**variables)
+            if isinstance(found, StrictUndefined):
+                str(found)  # raises, saying what is missing
         except Exception as error:  # noqa: BLE001 - an expression may raise whatever its parts raise
             _explain(error, name, variables)
-        if isinstance(found, StrictUndefined):
-            _explain(ValueError(found._undefined_message), name, variables)
         return found
 
     def includes(self, template: str, *, name: str = "template") -> dict[str, str]:
@@ -237,7 +237,7 @@ def _joined(parts: Iterator[str]) -> str:
     return "".join(kept)
 
 
-def _bounded(holds: bool, what: str) -> None:
+def _bounded(holds: object, what: str) -> None:
     if not holds:
         raise ValueError(f"the template asks for {what}")
 
