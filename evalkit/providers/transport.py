@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import urllib.request
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -49,6 +49,7 @@ class Transport:
     def __init__(self, *, secrets: Iterable[str] = ()) -> None:
         self.redact = Redactor(secrets)
         self._session: aiohttp.ClientSession | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._proxies: dict[str, str | None] = {}
         self._timeouts: dict[float, aiohttp.ClientTimeout] = {}
 
@@ -72,7 +73,7 @@ class Transport:
 
     async def post_sse(
         self, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event, None]:
         """Send a body and yield the server's events as they come, up to `[DONE]` or the end of the stream.
 
         `timeout_s` > 0 covers the whole stream. Raises CallFailed as `post_json` does, for a status other than 2xx,
@@ -114,9 +115,10 @@ class Transport:
     def _open(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout_s: float
     ) -> aiohttp.client._RequestContextManager:
-        session = self._session
-        if session is None or session.closed:
+        session, loop = self._session, asyncio.get_running_loop()
+        if session is None or session.closed or loop is not self._loop:
             session = self._session = _new_session()
+            self._loop = loop
         timeout = self._timeouts.get(timeout_s)
         if timeout is None:
             timeout = self._timeouts[timeout_s] = aiohttp.ClientTimeout(total=timeout_s)
