@@ -1,0 +1,266 @@
+"""The models behind a suite file: every key, its bounds and what it means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, field_validator, model_validator
+
+from evalkit.config._check import Strict
+from evalkit.config.parts import SEED_MAX, Generation, Limits, Name, Part, ShortForm, SpecText, Text, Words
+
+
+def _columns(value: Any) -> str | dict[str, str]:
+    if isinstance(value, str) and value:
+        return value
+    if isinstance(value, Mapping) and value and all(isinstance(item, str) and item for item in value.values()):
+        return dict(value)
+    raise ValueError("write a column's name, or {field: column}")
+
+
+Columns = Annotated[
+    str | dict[str, str],
+    PlainValidator(_columns),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object", "additionalProperties": {"type": "string"}}]}),
+]
+"""One column, or a column per field."""
+
+
+class Fields(Strict):
+    """Where a sample's parts are found in a record of the dataset: a column, or a dotted path into nested JSON."""
+
+    id: str | None = Field(default=None, description="Column of the sample id; default `id`.")
+    input: Columns | None = Field(
+        default=None, description="One column holding the whole input, or {field of the family: column}."
+    )
+    target: Columns | None = Field(default=None, description="Column of the right answer, or {part: column}.")
+    group: str | None = Field(
+        default=None, description="Column of the cluster for statistics: document, speaker, template."
+    )
+    tags: Words = Field(
+        default=(), description="Columns whose values become tags, as `column:value`, or one holding a list."
+    )
+    meta: Words = Field(default=(), description="Columns kept beside the sample, for slices and reading.")
+    checks: str | None = Field(default=None, description="Column with scorer specs that hold for one sample only.")
+
+
+class Split(Strict):
+    """How a dataset is divided into what candidates learn from and what they are asked."""
+
+    kind: Literal["kfold", "holdout", "given", "time"] = Field(
+        description="kfold: k parts, each asked once. holdout: one part is asked. given: a field says which. "
+        "time: the past is learnt from, the future asked."
+    )
+    k: int = Field(default=5, ge=2, le=100, description="Number of parts (kfold) or of origins (time).")
+    field: str | None = Field(
+        default=None, min_length=1, description="given: where `train` or `test` stands. time: what orders samples."
+    )
+    test_share: float = Field(default=0.2, gt=0, lt=1, description="holdout: the share that is asked.")
+    seed: int = Field(default=0, ge=0, le=SEED_MAX, description="Decides which sample falls into which part.")
+    grouped: bool = Field(default=True, description="Samples of one group never stand on both sides.")
+
+    @model_validator(mode="after")
+    def _needs(self) -> Split:
+        if self.kind in ("given", "time") and self.field is None:
+            raise ValueError(f"a split of kind {self.kind} needs `field`")
+        used = {"kfold": {"k"}, "holdout": {"test_share"}, "given": {"field"}, "time": {"field", "k"}}[self.kind]
+        for name in ("k", "field", "test_share"):
+            if name in self.model_fields_set and name not in used:
+                raise ValueError(f"`{name}` has no meaning for a split of kind {self.kind}")
+        return self
+
+
+class Dataset(ShortForm):
+    """Where the samples come from; a plain path is enough for .jsonl, .csv, .tsv, .parquet and folders."""
+
+    path: str | None = Field(default=None, min_length=1, description="File or folder, relative to this file.")
+    source: str | None = Field(
+        default=None, description="Kind of source: jsonl, csv, parquet, folder, sql, hub; default: by the path."
+    )
+    options: dict[str, Any] = Field(
+        default={}, description="The source's own options, such as {query: ...} or {revision: ...}."
+    )
+    fields: Fields = Field(
+        default=Fields(), description="Which column holds what; default: columns named as the parts."
+    )
+    filter: str | dict[str, Any] | None = Field(
+        default=None, description="Which records count; the others are left out."
+    )
+    limit: int | None = Field(
+        default=None, ge=1, description="Ask this many samples, the first in hash order of (seed, id)."
+    )
+    stratify: str | None = Field(
+        default=None, min_length=1, description="Tag prefix or field whose shares a limit keeps."
+    )
+    split: Split | None = Field(default=None, description="Only for candidates that learn.")
+    card: str | None = Field(default=None, min_length=1, description="card.yaml: source, licence, how made, limits.")
+
+    @classmethod
+    def short(cls) -> tuple[str, str]:
+        return "path", "string"
+
+    @model_validator(mode="after")
+    def _findable(self) -> Dataset:
+        if self.path is None and self.source is None:
+            raise ValueError("needs a `path`, or a `source` with its options")
+        if self.stratify is not None and self.limit is None:
+            raise ValueError("`stratify` has no meaning without `limit`")
+        return self
+
+
+def _as_parts(value: Any) -> Any:
+    return value if isinstance(value, tuple) else (value,)
+
+
+class Message(Strict):
+    """One message of a conversation that is sent with every sample."""
+
+    role: Literal["system", "user", "assistant", "tool"] = Field(description="Who speaks.")
+    content: Annotated[
+        tuple[Part, ...],
+        BeforeValidator(_as_parts),
+        WithJsonSchema({"anyOf": [{"$ref": "#/$defs/Part"}, {"type": "array", "items": {"$ref": "#/$defs/Part"}}]}),
+    ] = Field(min_length=1, description="Text, {file: path}, or a list of parts (text, file, image, audio).")
+
+
+class Asking(Strict):
+    """What is said to a model."""
+
+    system: Text | None = Field(default=None, description="The system prompt.")
+    prompt: Text | None = Field(
+        default=None, description="The user prompt, a Jinja2 template over the sample's input fields."
+    )
+    messages: tuple[Message, ...] = Field(default=(), description="A whole conversation instead of `prompt`.")
+    image: str | None = Field(default=None, description="Shown with the prompt, as in '{{ image }}'.")
+    audio: str | None = Field(default=None, description="Played with the prompt, as in '{{ audio }}'.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Asking:
+        if self.prompt is not None and self.messages:
+            raise ValueError("give `prompt` or `messages`, not both")
+        if self.messages and not any(message.role == "user" for message in self.messages):
+            raise ValueError("`messages` needs a message of role user")
+        return self
+
+
+class Prompt(Asking, ShortForm):
+    """A named prompt of the matrix; what it leaves out is taken from the task."""
+
+    candidates: tuple[str, ...] = Field(
+        default=(), description="Only these candidates are asked with it; default: all."
+    )
+
+    @classmethod
+    def short(cls) -> tuple[str, str]:
+        return "prompt", "string"
+
+    @model_validator(mode="after")
+    def _asks(self) -> Prompt:
+        if self.prompt is None and not self.messages:
+            raise ValueError("needs a `prompt` or `messages`")
+        return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _file(cls, value: Any) -> Any:
+        return {"prompt": value} if isinstance(value, Mapping) and set(value) == {"file"} else value
+
+
+class Shots(ShortForm):
+    """Few-shot examples, drawn by hash order of (seed, id); never the asked sample nor one of its group."""
+
+    count: int = Field(ge=0, le=1000, description="How many examples.")
+    seed: int = Field(default=0, ge=0, le=SEED_MAX, description="Which examples.")
+    source: str | None = Field(
+        default=None, alias="from", description="The part of the split they come from, such as train."
+    )
+
+    @classmethod
+    def short(cls) -> tuple[str, str]:
+        return "count", "integer"
+
+
+class Task(Asking):
+    """What candidates are asked to do."""
+
+    prompts: dict[Name, Prompt] = Field(
+        default={}, description="Named prompts: each candidate is asked with each of them."
+    )
+    shots: Shots | None = Field(default=None, description="Few-shot examples: a number, or {count, seed, from}.")
+    response_schema: dict[str, Any] | None = Field(
+        default=None, alias="schema", description="JSON Schema of the answer, written here or as {file: path}."
+    )
+    generation: Generation = Field(default=Generation(), description="Generation parameters for every candidate.")
+    extract: SpecText | None = Field(default=None, description="How the answer is taken out of the output.")
+
+    @model_validator(mode="after")
+    def _matrix(self) -> Task:
+        if self.prompts and (self.prompt is not None or self.messages):
+            raise ValueError("give `prompts`, or a single `prompt` or `messages`, not both")
+        return self
+
+
+class Gate(Strict):
+    """What must hold of a candidate against its baseline, or by itself; judged by the gate command, not by a run."""
+
+    metric: str = Field(min_length=1, description="The metric's name, as the leaderboard shows it.")
+    mode: Literal["regression", "noninferiority", "superiority", "equivalence", "no_regression", "threshold"] = Field(
+        default="regression", description="Which claim is tested; threshold needs no baseline."
+    )
+    margin: float | None = Field(
+        default=None, ge=0, description="The drop that still counts as equal, in units of the metric, >= 0."
+    )
+    relative: bool = Field(default=False, description="The margin is a share of the baseline's value.")
+    floor: float | None = Field(
+        default=None, description="threshold: the worst value allowed, in the metric's own direction."
+    )
+    slice: str | None = Field(default=None, min_length=1, description="Judge this slice only, as in `topic:billing`.")
+    veto: bool = Field(default=False, description="A failure here blocks whatever the other gates say.")
+    description: str = Field(default="", description="Why this gate is here.")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Gate:
+        if (self.mode == "threshold") != (self.floor is not None):
+            raise ValueError("`floor` and `mode: threshold` belong together")
+        if self.margin is not None and self.mode in ("superiority", "no_regression", "threshold"):
+            raise ValueError(f"a gate of mode {self.mode} takes no margin")
+        if self.mode == "equivalence" and self.margin == 0:
+            raise ValueError("equivalence needs a margin above 0")
+        if self.relative and self.margin is None:
+            raise ValueError("`relative` has no meaning without `margin`")
+        return self
+
+
+class SuiteModel(Strict):
+    """A suite: what good means for one task on one dataset."""
+
+    name: Name | None = Field(default=None, description="Default: the file's name without its ending.")
+    description: str = Field(default="", description="What this suite measures and for whom.")
+    family: str = Field(min_length=1, description="The kind of model: generalist, tabular...")
+    dataset: Dataset = Field(description="Where the samples come from.")
+    task: Task = Field(default=Task(), description="What candidates are asked to do.")
+    scorers: tuple[SpecText, ...] = Field(
+        default=(), description="How answers are scored, as in numeric(tolerance=0.01)."
+    )
+    primary: str | None = Field(
+        default=None, min_length=1, description="The metric that sorts the leaderboard; default: the first."
+    )
+    repeats: int = Field(default=1, ge=1, le=10_000, description="How often each candidate is asked about each sample.")
+    seed: int = Field(
+        default=0, ge=0, le=SEED_MAX, description="Decides the order and sampling of samples, and every resampling."
+    )
+    slices: Words = Field(default=(), description="Tag prefixes or fields whose values get results of their own.")
+    limits: Limits = Field(default=Limits(), description="Budgets, rates and patience of a run.")
+    candidates: tuple[str, ...] = Field(
+        default=(), description="Run by default: names from evalkit.yaml, provider/model, baselines."
+    )
+    gates: tuple[Gate, ...] = Field(default=(), description="What the gate command judges.")
+
+    @field_validator("scorers", "candidates", "slices")
+    @classmethod
+    def _once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for index, item in enumerate(value):
+            if item in value[:index]:
+                raise ValueError(f"{item!r} stands twice")
+        return value
