@@ -1,0 +1,229 @@
+"""Renders a site of plain rows into HTML files that open from disk, stand alone and fetch nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from evalkit.report import chart, text
+from evalkit.report.model import Cell, Column, EntryLine, FailRow, LeaderRow, Note, PromptDiff, Site, SuitePage
+
+HERE = Path(__file__).parent
+FAILING_CAP = 200
+FAILING_LEAST = 20
+DIFF_LINES = 400
+DIFF_INPUT = 2_000
+DIFF_CONTEXT = 3
+
+
+def render_site(site: Site, out: Path, *, failing_cap: int = FAILING_CAP) -> Path:
+    """Write index.html, suites/<slug>.html and runs/<slug>.html under `out`; returns the path of the index.
+
+    Every page carries its own style and script, allowed by hash, so that one file can be sent alone. Of the failing
+    samples of a run about `failing_cap` are shown, spread evenly over its entries (at least 20 each). The same rows
+    give the same bytes. Raises OSError when `out` cannot be written.
+    """
+    env = _environment()
+    links = _Links({page.name for page in site.suites}, {page.id for page in site.runs})
+    shared = {"site": site, "links": links}
+    for folder in ("suites", "runs"):
+        (out / folder).mkdir(parents=True, exist_ok=True)
+    boards = [board(page) for page in site.suites]
+    for one in boards:
+        _write(env, "suite.html", out / suite_path(one.page.name), {**shared, "board": one, "root": "../"})
+    for run in site.runs:
+        cap = max(FAILING_LEAST, failing_cap // max(1, len(run.entries)))
+        _write(env, "run.html", out / run_path(run.id), {**shared, "run": run, "cap": cap, "root": "../"})
+    _write(env, "index.html", out / "index.html", {**shared, "boards": boards, "root": ""})
+    return out / "index.html"
+
+
+def _write(env: Environment, template: str, path: Path, variables: dict[str, Any]) -> None:
+    stream = env.get_template(template).stream(variables)
+    stream.enable_buffering(64)
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(stream)
+
+
+def _environment() -> Environment:
+    env = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style = (HERE / "style.css").read_text(encoding="utf-8")
+    script = (HERE / "script.js").read_text(encoding="utf-8")
+    env.globals |= {"style": style, "script": script, "style_hash": _csp(style), "script_hash": _csp(script)}
+    env.globals |= {"first": _first, "slug": text.slug, "diff_lines": diff_lines, "counted": text.counted}
+    env.filters |= {
+        "visible": text.visible,
+        "pretty": text.pretty,
+        "peek": text.peek,
+        "money": text.money,
+        "duration": text.duration,
+        "share": text.share,
+        "counts": text.counts_text,
+    }
+    env.globals |= {
+        "value_text": text.value_text,
+        "interval_text": text.interval_text,
+        "dropped_text": text.dropped_text,
+    }
+    return env
+
+
+def _csp(content: str) -> str:
+    return "'sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode() + "'"
+
+
+@dataclass(frozen=True, slots=True)
+class _Links:
+    """Paths of pages from the root of the site; a link to a page that is not there is None."""
+
+    suites: set[str]
+    runs: set[str]
+
+    def suite(self, name: str) -> str | None:
+        return suite_path(name) if name in self.suites else None
+
+    def run(self, name: str) -> str | None:
+        return run_path(name) if name in self.runs else None
+
+
+def suite_path(name: str) -> str:
+    """Where the page of a suite is, from the root of the site."""
+    return f"suites/{text.slug(name)}.html"
+
+
+def run_path(name: str) -> str:
+    """Where the page of a run is, from the root of the site."""
+    return f"runs/{text.slug(name)}.html"
+
+
+def _first(entry: EntryLine, cap: int) -> Iterator[FailRow]:
+    return islice(iter(entry.failing), cap)
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """A suite made ready: rows sorted by the primary metric, those below the line, the charts."""
+
+    page: SuitePage
+    primary: Column | None
+    columns: tuple[Column, ...]
+    ranked: tuple[LeaderRow, ...]
+    below: tuple[tuple[LeaderRow, str], ...]
+    notes: tuple[Note, ...]
+    whiskers: chart.Whiskers | None
+    scatter: chart.Scatter | None
+    slices: tuple[tuple[str, tuple[tuple[Cell | None, chart.Spark | None], ...]], ...]
+    slice_names: tuple[str, ...]
+
+    @property
+    def top(self) -> LeaderRow | None:
+        """The row with the best value, if any row has one."""
+        row = self.ranked[0] if self.ranked else None
+        return row if row is not None and self.cell(row) is not None else None
+
+    def cell(self, row: LeaderRow) -> Cell | None:
+        """The primary metric of a row; None when it has no value."""
+        cell = row.metrics.get(self.primary.name) if self.primary is not None else None
+        return cell if cell is not None and cell.value is not None else None
+
+    def direction(self) -> str:
+        """Which way the primary metric is better, in words."""
+        return "higher is better" if self.primary is None or self.primary.higher_is_better else "lower is better"
+
+
+def board(page: SuitePage) -> Board:
+    """Sort a suite's rows and lay out its charts; rows with another signature than most are below the line."""
+    primary = next((c for c in page.columns if c.primary), page.columns[0] if page.columns else None)
+    columns = tuple(sorted(page.columns, key=lambda column: column is not primary))
+    odd = _odd_signatures(page, primary)
+    ranked = sorted((r for r in page.rows if r.status == "complete" and r.candidate not in odd), key=_by(primary))
+    below = sorted((r for r in page.rows if r not in ranked), key=lambda row: (row.status, row.candidate))
+    unit = primary.unit if primary else ""
+    cells = [(r.candidate, r.metrics[primary.name]) for r in ranked if primary and primary.name in r.metrics]
+    costs = {row.candidate: row.usd_per_1000 for row in ranked}
+    names = tuple(row.candidate for row in ranked if any(row.candidate in s.cells for s in page.slices))
+    table = [[s.cells.get(name) for name in names] for s in page.slices]
+    lined = zip(page.slices, table, chart.sparks(table, unit), strict=True)
+    return Board(
+        page=page,
+        primary=primary,
+        columns=columns,
+        ranked=tuple(ranked),
+        below=tuple((row, _why(row)) for row in below),
+        notes=page.notes,
+        whiskers=chart.whiskers(cells, unit),
+        scatter=chart.scatter([(name, cell, costs[name]) for name, cell in cells], unit),
+        slices=tuple((s.name, tuple(zip(row, drawn, strict=True))) for s, row, drawn in lined),
+        slice_names=names,
+    )
+
+
+def _by(primary: Column | None) -> Any:
+    def key(row: LeaderRow) -> tuple[bool, float, str]:
+        cell = row.metrics.get(primary.name) if primary is not None else None
+        if primary is None or cell is None or cell.value is None:
+            return True, 0.0, row.candidate
+        return False, -cell.value if primary.higher_is_better else cell.value, row.candidate
+
+    return key
+
+
+def _odd_signatures(page: SuitePage, primary: Column | None) -> set[str]:
+    if primary is None:
+        return set()
+    complete = [row for row in page.rows if row.status == "complete" and primary.name in row.metrics]
+    found = Counter(row.metrics[primary.name].signature for row in complete)
+    usual = min(found, key=lambda signature: (-found[signature], signature), default="")
+    return {row.candidate for row in complete if row.metrics[primary.name].signature != usual}
+
+
+def _why(row: LeaderRow) -> str:
+    missing = row.counts.planned - row.counts.answered - row.counts.errored
+    if row.status == "skipped":
+        return f"skipped: {row.reason or 'no reason given'}"
+    if row.status == "incomplete":
+        return row.reason or f"{text.counted(missing, 'cell')} of {row.counts.planned:,} missing"
+    return "scored under another signature: not comparable until it is scored again"
+
+
+@dataclass(frozen=True, slots=True)
+class DiffLine:
+    """One line of a diff: `kind` is same, removed, added or gap."""
+
+    kind: str
+    text: str
+
+
+def diff_lines(diff: PromptDiff) -> list[DiffLine]:
+    """A line diff with three lines of context; cut, and said so, after 400 lines."""
+    before, after = (text.visible(side, 100_000).split("\n")[:DIFF_INPUT] for side in (diff.before, diff.after))
+    lines: list[DiffLine] = []
+    for group in SequenceMatcher(None, before, after, autojunk=False).get_grouped_opcodes(DIFF_CONTEXT):
+        if lines or group[0][1] > 0:
+            lines.append(DiffLine("gap", "⋯"))
+        for tag, a1, a2, b1, b2 in group:
+            lines += _hunk(tag, before[a1:a2], after[b1:b2])
+    if len(lines) > DIFF_LINES:
+        return [*lines[:DIFF_LINES], DiffLine("gap", f"… {len(lines) - DIFF_LINES:,} more lines")]
+    return lines
+
+
+def _hunk(tag: str, before: Sequence[str], after: Sequence[str]) -> list[DiffLine]:
+    if tag == "equal":
+        return [DiffLine("same", line) for line in before]
+    return [DiffLine("removed", line) for line in before] + [DiffLine("added", line) for line in after]
