@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
@@ -100,6 +100,7 @@ class Renderer:
         # What Jinja2 draws at random has no seed, so a prompt could not be made twice.
         del self._environment.filters["random"], self._environment.globals["lipsum"]
         self._compiled: dict[str, Template] = {}
+        self._expressions: dict[str, Callable[..., Any]] = {}
 
     def render(self, template: str, variables: Mapping[str, Any], *, name: str = "template") -> str:
         """Render a template's text.
@@ -117,7 +118,11 @@ class Renderer:
     def value(self, expression: str, variables: Mapping[str, Any], *, name: str = "expression") -> Any:
         """The value of one `{{ expression }}`, not turned into text. Raises ValueError as `render` does."""
         try:
-            found = self._environment.compile_expression(inner(expression, name), undefined_to_none=False)(**variables)
+            evaluate = self._expressions.get(expression)
+            if evaluate is None:
+                compiled = self._environment.compile_expression(inner(expression, name), undefined_to_none=False)
+                evaluate = self._expressions[expression] = compiled
+            found = evaluate(**variables)
             if isinstance(found, StrictUndefined):
                 str(found)  # raises, saying what is missing
         except Exception as error:  # noqa: BLE001 - an expression may raise whatever its parts raise
