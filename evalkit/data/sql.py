@@ -1,0 +1,80 @@
+"""Records from one SQL query over a DuckDB database, or over files in the data set's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from evalkit.core.errors import ConfigError, Problem
+from evalkit.core.keys import digest
+from evalkit.core.options import build
+from evalkit.data._duck import connection, failed, rows
+from evalkit.data._files import expand
+from evalkit.data._records import Record
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_SHOWN = "dataset.query"
+
+
+@dataclass(frozen=True, slots=True)
+class Sql:
+    """The rows of `query`, one SELECT, over `database` (a DuckDB file, opened read-only) or none.
+
+    File names in the query start at `root` and may not leave it.
+    """
+
+    query: str
+    database: str | None = None
+    root: str | Path = "."
+
+    def records(self) -> Iterator[Record | Problem]:
+        """Stream the rows in the order that the query gives them."""
+        with self._open() as opened:
+            query = self._checked(opened)
+            yield from rows(opened, query, _SHOWN)
+
+    def fingerprint(self) -> str:
+        """The query's answer, hashed inside DuckDB whatever its order: what a query reads is not known beforehand."""
+        total = "select count(*), bit_xor(md5_number(q::varchar)), sum(hash(q)::hugeint)"
+        with self._open() as opened:
+            query = self._checked(opened)
+            try:
+                found = opened.execute(f"{total} from ({query}\n) q").fetchone()
+            except duckdb.Error as error:
+                raise failed(error, _SHOWN) from error
+        return digest([self.query, [str(part) for part in found or ()]])
+
+    def describe(self) -> Mapping[str, Any]:
+        """Source, query and database."""
+        return {"source": "sql", "query": self.query, "database": self.database}
+
+    @property
+    def folder(self) -> Path:
+        """Where relative media paths and file names in the query start."""
+        return Path(self.root)
+
+    def _open(self) -> AbstractContextManager[DuckDBPyConnection]:
+        folder = Path(self.root).resolve()
+        database = expand(self.root, self.database)[0].path if self.database else None
+        return connection(database, [folder], folder)
+
+    def _checked(self, opened: DuckDBPyConnection) -> str:
+        try:
+            statements = opened.extract_statements(self.query)
+        except duckdb.Error as error:
+            raise failed(error, _SHOWN) from error
+        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+            raise ConfigError([Problem("the query must be one SELECT", _SHOWN)])
+        return str(statements[0].query).strip().rstrip(";")
+
+
+def make(**options: Any) -> Sql:
+    """Options: `query`, `database`, `root`."""
+    return build(Sql, options)
