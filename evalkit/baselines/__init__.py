@@ -1,0 +1,1 @@
+"""Baselines: candidates that compute their answers here, without a key or a network."""
