@@ -57,7 +57,7 @@ def _parent(path: str) -> str:
 
 
 def read(path: Path, shown: str | None = None) -> Document:
-    """Read a YAML file; `shown` is how problems name it. Never raises for what the file holds, or for a missing file."""
+    """Read a YAML file; `shown` is how problems name it. Never raises for a missing or broken file."""
     name = shown or str(path)
     try:
         raw = path.read_bytes()

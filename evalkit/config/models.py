@@ -8,41 +8,45 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, field_validator, model_validator
 
 from evalkit.config._check import Strict
-from evalkit.config.parts import SEED_MAX, Generation, Limits, Name, Part, ShortForm, SpecText, Text, Words
+from evalkit.config.parts import SEED_MAX, Generation, Limits, Name, OneOrMany, Part, ShortForm, SpecText, Text, Words
 
 
-def _columns(value: Any) -> str | dict[str, str]:
+def _columns(value: Any) -> Any:
     if isinstance(value, str) and value:
         return value
-    if isinstance(value, Mapping) and value and all(isinstance(item, str) and item for item in value.values()):
-        return dict(value)
-    raise ValueError("write a column's name, or {field: column}")
+    if isinstance(value, Mapping) and value:
+        return {key: _columns(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)) and value:
+        return tuple(_columns(item) for item in value)
+    raise ValueError("write a column's name, a list of names, or {field: column}")
 
 
 Columns = Annotated[
-    str | dict[str, str],
+    str | tuple[Any, ...] | dict[str, Any],
     PlainValidator(_columns),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object", "additionalProperties": {"type": "string"}}]}),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, {"type": "object"}]},
+    ),
 ]
-"""One column, or a column per field."""
+"""A column, a list of columns, or a mapping of names to columns."""
 
 
 class Fields(Strict):
-    """Where a sample's parts are found in a record of the dataset: a column, or a dotted path into nested JSON."""
+    """Which columns of a record become which part of a sample; a dotted name reaches into nested JSON."""
 
-    id: str | None = Field(default=None, description="Column of the sample id; default `id`.")
+    id: str | None = Field(default=None, min_length=1, description="Column of the sample id.")
     input: Columns | None = Field(
-        default=None, description="One column holding the whole input, or {field of the family: column}."
+        default=None, description="The input: {field of the family: column}, `*` for all columns."
     )
-    target: Columns | None = Field(default=None, description="Column of the right answer, or {part: column}.")
+    target: Columns | None = Field(default=None, description="The right answer: a column, or {part: column}.")
     group: str | None = Field(
-        default=None, description="Column of the cluster for statistics: document, speaker, template."
+        default=None, min_length=1, description="Column of the cluster for statistics: document, speaker, template."
     )
-    tags: Words = Field(
-        default=(), description="Columns whose values become tags, as `column:value`, or one holding a list."
+    tags: Columns | None = Field(default=None, description="Columns whose values become tags, as `column:value`.")
+    meta: Columns | None = Field(default=None, description="Columns kept beside the sample, for slices and reading.")
+    checks: str | None = Field(
+        default=None, min_length=1, description="Column with scorer specs that hold for one sample only."
     )
-    meta: Words = Field(default=(), description="Columns kept beside the sample, for slices and reading.")
-    checks: str | None = Field(default=None, description="Column with scorer specs that hold for one sample only.")
 
 
 class Split(Strict):
@@ -84,8 +88,11 @@ class Dataset(ShortForm):
     fields: Fields = Field(
         default=Fields(), description="Which column holds what; default: columns named as the parts."
     )
-    filter: str | dict[str, Any] | None = Field(
-        default=None, description="Which records count; the others are left out."
+    filter: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=10_000,
+        description='Which records count, as in `lang == "en" and level > 2`.',
     )
     limit: int | None = Field(
         default=None, ge=1, description="Ask this many samples, the first in hash order of (seed, id)."
@@ -109,19 +116,13 @@ class Dataset(ShortForm):
         return self
 
 
-def _as_parts(value: Any) -> Any:
-    return value if isinstance(value, tuple) else (value,)
-
-
 class Message(Strict):
     """One message of a conversation that is sent with every sample."""
 
     role: Literal["system", "user", "assistant", "tool"] = Field(description="Who speaks.")
-    content: Annotated[
-        tuple[Part, ...],
-        BeforeValidator(_as_parts),
-        WithJsonSchema({"anyOf": [{"$ref": "#/$defs/Part"}, {"type": "array", "items": {"$ref": "#/$defs/Part"}}]}),
-    ] = Field(min_length=1, description="Text, {file: path}, or a list of parts (text, file, image, audio).")
+    content: Annotated[tuple[Part, ...], BeforeValidator(OneOrMany.wrap), OneOrMany()] = Field(
+        min_length=1, description="Text, {file: path}, or a list of parts (text, file, image, audio)."
+    )
 
 
 class Asking(Strict):
@@ -192,7 +193,9 @@ class Task(Asking):
         default=None, alias="schema", description="JSON Schema of the answer, written here or as {file: path}."
     )
     generation: Generation = Field(default=Generation(), description="Generation parameters for every candidate.")
-    extract: SpecText | None = Field(default=None, description="How the answer is taken out of the output.")
+    extract: str | None = Field(
+        default=None, min_length=1, description="How the answer is taken out of the output, as in last_number."
+    )
 
     @model_validator(mode="after")
     def _matrix(self) -> Task:

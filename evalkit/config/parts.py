@@ -27,11 +27,21 @@ def _name(text: str) -> str:
 Name = Annotated[str, AfterValidator(_name), WithJsonSchema({"type": "string", "pattern": NAME})]
 """What a suite, a candidate or a prompt may be called."""
 
-Words = Annotated[
-    tuple[Annotated[str, Field(min_length=1)], ...],
-    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
-]
+
+class OneOrMany:
+    """Annotation: a single item may stand for a list of one, in files and in the JSON Schema."""
+
+    @staticmethod
+    def wrap(value: Any) -> Any:
+        """A tuple of the value, unless it is one already."""
+        return value if isinstance(value, tuple) else (value,)
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        many = handler(core)
+        return {"anyOf": [many["items"], many]}
+
+
+Words = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(OneOrMany.wrap), OneOrMany()]
 """One word or a list of words."""
 
 

@@ -28,6 +28,10 @@ SOURCES = {
 NO_PATH = ("hub", "sql")
 
 
+Check = Callable[[str], str | None]
+"""What is wrong with a text, or None."""
+
+
 @dataclass(frozen=True, slots=True)
 class SuiteFile:
     """A valid suite: its model, where it stands, and what its files hold.
@@ -59,6 +63,12 @@ class SuiteFile:
         if dataset.source is not None or dataset.path is None:
             return dataset.source
         return SOURCES.get(Path(dataset.path).suffix.lower(), "folder")
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The field mapping as written: sample part -> column, list or mapping; an explicit null stays None."""
+        written: dict[str, Any] = thaw(self.model.dataset.fields.model_dump(exclude_unset=True))
+        return written
 
     @property
     def data_path(self) -> Path | None:
@@ -169,27 +179,28 @@ class LoadResult:
 @dataclass(frozen=True, slots=True)
 class _Known:
     families: Collection[str]
-    scorers: Callable[[str], str | None]
+    scorers: Check
     sources: Collection[str] | None
-    extracts: Callable[[str], str | None] | None
+    checks: Mapping[str, Check]
 
 
 def load_suites(
     paths: Iterable[str | Path],
     *,
     families: Collection[str],
-    scorers: Callable[[str], str | None],
+    scorers: Check,
     sources: Collection[str] | None = None,
-    extracts: Callable[[str], str | None] | None = None,
+    checks: Mapping[str, Check] | None = None,
     roots: Sequence[Path] = (),
 ) -> LoadResult:
     """Read suites from files and folders (all .yaml and .yml below, but card.yaml and evalkit.yaml); never raises.
 
-    `families` and `sources` are the known names; `scorers` and `extracts` say what is wrong with a spec, or None.
+    `families` and `sources` are the known names; `scorers` says what is wrong with a spec, or None; `checks` does so for
+    the text at a dotted path (`task.extract`, `dataset.filter`).
     `roots` are folders that files of a suite may lie in, the project's own first; default: the working directory where
     the suite is below it, else the suite's folder.
     """
-    known = _Known(families, scorers, sources, extracts)
+    known = _Known(families, scorers, sources, checks or {})
     files, problems = _files.suite_files(paths)
     suites: list[SuiteFile] = []
     empty: list[Problem] = []
@@ -222,14 +233,22 @@ def _unknown_parts(model: SuiteModel, document: Document, known: _Known) -> list
     found = _unknown(document, "family", model.family, known.families)
     if model.dataset.source is not None and known.sources is not None:
         found += _unknown(document, "dataset.source", model.dataset.source, known.sources)
-    checks = [(f"scorers[{index}]", spec, known.scorers) for index, spec in enumerate(model.scorers)]
-    if model.task.extract is not None and known.extracts is not None:
-        checks.append(("task.extract", model.task.extract, known.extracts))
-    for path, spec, check in checks:
-        wrong = check(spec)
+    texts = [(f"scorers[{index}]", spec, known.scorers) for index, spec in enumerate(model.scorers)]
+    texts += [
+        (path, text, check) for path, check in known.checks.items() if (text := _text_at(model, path)) is not None
+    ]
+    for path, text, check in texts:
+        wrong = check(text)
         if wrong:
             found.append(problem_at(document, path, wrong))
     return found
+
+
+def _text_at(model: SuiteModel, path: str) -> str:
+    value: Any = model
+    for step in path.split("."):
+        value = getattr(value, step)
+    return value if isinstance(value, str) else ""
 
 
 def _unknown(document: Document, path: str, word: str, known: Collection[str]) -> list[Problem]:
