@@ -22,7 +22,7 @@ create table entry (
   entry_id varchar primary key, run_id varchar not null, suite varchar not null, suite_hash varchar not null,
   data_hash varchar not null, task_hash varchar not null, family varchar not null, candidate varchar not null,
   fingerprint varchar not null, candidate_spec json not null, prompt_hashes varchar[] not null,
-  generation integer not null, seed bigint not null, repeats integer not null, planned bigint not null,
+  generation integer not null, seed bigint not null, repeats integer not null, planned bigint not null, plan_id varchar,
   status varchar not null, reason varchar
 );
 create table cell (
@@ -77,11 +77,11 @@ create view entries as select e.*, r.started, r.finished, r.status as run_status
 create view cells as
 select e.run_id, e.entry_id, e.suite, e.candidate, c.position, c.sample_id, c.sample_hash, c.repeat, c.split_id,
        s.cluster, s.tags, c.call_key, a.call_id, coalesce(a.cached, false) as cached,
-       case when a.call_id is null then 'missing' when k.error_kind is not null then 'errored' else 'answered' end as status
+       case when k.call_id is null then 'missing' when k.error_kind is not null then 'errored' else 'answered' end as status
 from cell c join entry e using (entry_id)
 left join answer a using (entry_id, position)
 left join call k on k.call_id = a.call_id
-left join sample s on s.data_hash = e.data_hash and s.sample_id = c.sample_id;
+left join sample s on s.data_hash = e.data_hash and s.sample_id = c.sample_id and s.sample_hash = c.sample_hash;
 create view calls as
 select k.*, e.suite, e.candidate, u.usd, u.dated as priced
 from call k left join entry e using (entry_id) left join cost u using (call_id);

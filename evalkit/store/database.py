@@ -1,0 +1,194 @@
+"""The store file: opened for a moment, migrated, used, closed; nothing holds it."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+import duckdb
+
+from evalkit.core.errors import StoreError
+from evalkit.store import faults, migrate
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+MEMORY_LIMIT = "256MB"
+THREADS = 2
+_LONGEST_PAUSE_S = 0.25
+# DuckDB has no way to ask, and a second "begin" spoils the transaction that it meets.
+_in_transaction: WeakSet[Any] = WeakSet()
+
+
+class Store:
+    """The database file `<folder>/store.duckdb`.
+
+    DuckDB admits one process while a file is open, so every access is open, use, close. An open that is refused
+    because someone else is in is tried again for `wait_s` seconds, with jittered pauses.
+    """
+
+    def __init__(
+        self, folder: Path, *, wait_s: float = 30.0, memory_limit: str = MEMORY_LIMIT, threads: int = THREADS
+    ) -> None:
+        self.folder = Path(folder)
+        self.path = self.folder / "store.duckdb"
+        self.wait_s = wait_s
+        self._settings = {
+            "memory_limit": memory_limit,
+            "threads": str(threads),
+            "temp_directory": str(self.folder / "tmp"),
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "python_enable_replacements": "false",
+        }
+        # Threads of one process share DuckDB's instance of a file, and with it transactions' conflicts.
+        self._turn = threading.RLock()
+
+    @property
+    def exists(self) -> bool:
+        """Whether the file is there."""
+        return self.path.exists()
+
+    @contextmanager
+    def open(self, *, read_only: bool = False) -> Iterator[DuckDBPyConnection]:
+        """A connection, migrated to the newest schema; committed statements are on disk when the block ends.
+
+        Raises StoreError, with the path and what to do, for everything that DuckDB or the disk refuses in the block;
+        with `read_only`, also when there is no store yet.
+        """
+        with self._alone():
+            connection = self._connect(read_only=read_only)
+            try:
+                yield connection
+            except duckdb.Error as error:
+                raise faults.explained(self.path, str(error)) from error
+            finally:
+                _close(connection)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        if not self._turn.acquire(timeout=self.wait_s):
+            raise faults.locked(self.path, "", self.wait_s)
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    def _connect(self, *, read_only: bool) -> DuckDBPyConnection:
+        if not read_only:
+            return self._current()
+        if not self.exists:
+            raise StoreError(f"there is no store at {self.path} yet; `evalkit run` makes one")
+        connection = self._patiently(read_only=True)
+        with self._closing_on_error(connection):
+            version = migrate.applied(connection, self.path)
+        if version == migrate.latest():
+            return connection
+        _close(connection)
+        _close(self._current())
+        return self._patiently(read_only=True)
+
+    def _current(self) -> DuckDBPyConnection:
+        if not self.exists:
+            self._create()
+        connection = self._patiently(read_only=False)
+        with self._closing_on_error(connection):
+            migrate.apply(connection, migrate.applied(connection, self.path))
+        return connection
+
+    @contextmanager
+    def _closing_on_error(self, connection: DuckDBPyConnection) -> Iterator[None]:
+        try:
+            yield
+        except duckdb.Error as error:
+            _close(connection)
+            raise faults.explained(self.path, str(error)) from error
+        except StoreError:
+            _close(connection)
+            raise
+
+    def _create(self) -> None:
+        """Build the file under another name and link it into place, so that no kill leaves half a store."""
+        fresh = self.folder / f"store.{os.getpid()}.{threading.get_ident()}.new"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            connection = duckdb.connect(str(fresh), config=self._settings)
+            try:
+                migrate.apply(connection, 0)
+            finally:
+                _close(connection)
+            _place(fresh, self.path)
+        except duckdb.Error as error:
+            raise faults.explained(self.path, str(error)) from error
+        except OSError as error:
+            raise faults.of_os(self.path, error) from error
+        finally:
+            for leftover in (fresh, fresh.with_name(fresh.name + ".wal")):
+                with suppress(OSError):
+                    leftover.unlink(missing_ok=True)
+
+    def _patiently(self, *, read_only: bool) -> DuckDBPyConnection:
+        started = time.monotonic()
+        chance = random.SystemRandom()
+        pause = 0.01
+        while True:
+            try:
+                return self._session(read_only=read_only)
+            except duckdb.Error as error:
+                message = str(error)
+                if not faults.is_locked(message):
+                    raise faults.explained(self.path, message) from error
+                waited = time.monotonic() - started
+                if waited >= self.wait_s:
+                    raise faults.locked(self.path, message, waited) from error
+            time.sleep(pause * chance.uniform(0.5, 1.0))
+            pause = min(2 * pause, _LONGEST_PAUSE_S)
+
+    def _session(self, *, read_only: bool) -> DuckDBPyConnection:
+        connection = duckdb.connect(str(self.path), read_only=read_only, config=self._settings)
+        connection.execute("set timezone = 'UTC'")
+        return connection
+
+
+@contextmanager
+def transaction(connection: DuckDBPyConnection) -> Iterator[None]:
+    """All or nothing; inside another transaction it is a part of that one."""
+    if connection in _in_transaction:
+        yield
+        return
+    connection.execute("begin")
+    _in_transaction.add(connection)
+    try:
+        yield
+        connection.execute("commit")
+    except BaseException:
+        # After a full disk the database is already invalid and says so again; the first error is the one to tell.
+        with suppress(duckdb.Error):
+            connection.execute("rollback")
+        raise
+    finally:
+        _in_transaction.discard(connection)
+
+
+def _place(fresh: Path, path: Path) -> None:
+    try:
+        os.link(fresh, path)
+    except FileExistsError:
+        # Another process made the store meanwhile; its file is as good.
+        return
+    except OSError:
+        # Some network and USB file systems have no hard links.
+        fresh.rename(path)
+
+
+def _close(connection: DuckDBPyConnection) -> None:
+    # Closing writes a checkpoint; when that fails (full disk), the write-ahead log keeps what was committed.
+    with suppress(duckdb.Error):
+        connection.close()

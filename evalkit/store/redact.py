@@ -1,0 +1,66 @@
+"""Keys and tokens out of everything that is written down."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+REDACTED = "[redacted]"
+SHORTEST = 8
+# What a key starts with -> what follows. The starts are looked for first: most texts have none.
+SHAPES = {
+    "sk-": r"[A-Za-z0-9_\-]{16,}",
+    "earer ": r"[A-Za-z0-9._~+/\-]{16,}=*",
+    "AKIA": r"[A-Z0-9]{16}",
+    "ASIA": r"[A-Z0-9]{16}",
+    "hf_": r"[A-Za-z0-9]{20,}",
+    "ghp_": r"[A-Za-z0-9]{20,}",
+    "gho_": r"[A-Za-z0-9]{20,}",
+    "ghs_": r"[A-Za-z0-9]{20,}",
+    "github_pat_": r"[A-Za-z0-9_]{20,}",
+    "AIza": r"[A-Za-z0-9_\-]{30,}",
+    "xoxb-": r"[A-Za-z0-9\-]{10,}",
+    "xoxp-": r"[A-Za-z0-9\-]{10,}",
+    "gsk_": r"[A-Za-z0-9]{20,}",
+}
+
+
+class Redactor:
+    """Replaces given secrets of at least 8 characters, and what looks like a well-known key, by `[redacted]`.
+
+    Secrets are also found as JSON and URL escaping write them.
+    """
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        spellings = {form for secret in secrets if len(secret) >= SHORTEST for form in _spellings(secret)}
+        # Longest first: a secret that contains another goes as a whole.
+        exact = [re.escape(one) for one in sorted(spellings, key=lambda form: (-len(form), form))]
+        shapes = [rf"(?<![A-Za-z0-9]){start}{rest}" for start, rest in SHAPES.items() if start != "earer "]
+        bearer = rf"(?<=[Bb]earer ){SHAPES['earer ']}"
+        self._find = re.compile("|".join((*exact, bearer, *shapes)))
+        self._marks = (*sorted(spellings), *SHAPES)
+
+    def text(self, text: str) -> str:
+        """The text without secrets; the very same object when there are none."""
+        for mark in self._marks:
+            if mark in text:
+                return self._find.sub(REDACTED, text) if self._find.search(text) else text
+        return text
+
+    def value(self, value: Any) -> Any:
+        """A JSON value without secrets, in texts and in names; what has none comes back as it is."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, Mapping):
+            return {self.value(name): self.value(item) for name, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.value(item) for item in value]
+        return value
+
+
+def _spellings(secret: str) -> set[str]:
+    import json
+    from urllib.parse import quote
+
+    return {secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], quote(secret, safe="")}
