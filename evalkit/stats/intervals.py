@@ -154,8 +154,9 @@ def linearised(sums: Additive, level: float = 0.95) -> Interval:
     steps = GRADIENT_STEP * np.where(total == 0, 1.0, np.abs(total))
     moved = np.concatenate([total + np.diag(steps), total - np.diag(steps)])
     up, down = np.split(sums.at(moved), 2)
-    gradient = (up - down) / (2 * steps)
-    influence = (sums.sums - total / sums.groups) @ gradient
+    with np.errstate(all="ignore"):
+        gradient = (up - down) / (2 * steps)
+        influence = (sums.sums - total / sums.groups) @ gradient
     variance = sums.groups / (sums.groups - 1) * float((influence**2).sum())
     if not np.isfinite(variance):
         return Interval(None, None, "linearised")
