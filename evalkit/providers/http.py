@@ -34,8 +34,7 @@ class Options:
     {"$json": template} becomes the JSON that the template writes and {"$base64": field} the content of a stored file.
     `headers` may hold ${NAME} of an environment variable, which is read when the request is sent and never stored.
     `output` and the values of `usage` (by unit) are paths into the reply, such as `choices[0].text`; without `output`
-    the whole reply is the answer. `timeout_s` > 0 bounds one attempt. `version` changes the fingerprint. `model` names
-    the price.
+    the whole reply is the answer. `timeout_s` > 0 bounds one attempt. `version` changes the fingerprint.
     """
 
     url: str
@@ -45,7 +44,6 @@ class Options:
     output: str | None = None
     usage: Mapping[str, str] = field(default_factory=dict)
     timeout_s: float = 60.0
-    model: str | None = None
     version: str | int | None = None
 
 
@@ -169,7 +167,10 @@ class HttpCandidate:
 
 
 def make(tools: Tools, model: str | None = None, **options: Any) -> HttpCandidate:
-    """An endpoint by its options. Raises ValueError for what can be known to be wrong before a request is sent."""
+    """An endpoint by its options; `model` names it and its price, and may be the URL itself.
+
+    Raises ValueError for what can be known to be wrong before a request is sent.
+    """
     if model is not None and "url" not in options and "://" in model:
         options, model = {**options, "url": model}, None
     chosen = build(Options, options)
@@ -186,12 +187,12 @@ def make(tools: Tools, model: str | None = None, **options: Any) -> HttpCandidat
     for unit in chosen.usage:
         if unit not in UNITS:
             raise ValueError(f"usage: {unit!r} is no unit; {did_you_mean(unit, UNITS) or 'known: ' + ', '.join(UNITS)}")
-    named = model or chosen.model or parts.netloc
+    named = model or parts.netloc
     asked = [chosen.url, chosen.method, dict(chosen.headers), chosen.body, chosen.output, chosen.version]
     secrets = [tools.secret(name) for value in chosen.headers.values() for name in _SECRET.findall(value)]
     return HttpCandidate(
         name=named,
-        model=chosen.model or named,
+        model=named,
         lane=f"http {parts.netloc}",
         fingerprint=digest(["http", *asked]),
         options=chosen,

@@ -206,7 +206,7 @@ def _duplicate(lines: IO[bytes], first: int, second: int) -> tuple[int, str | No
         return 0, None
     ident, repeat = found[0]
     first_line, second_line = (_line_number(lines, offset) for offset in (first, second))
-    return second_line, f"id {ident!r}, repeat {repeat} stands there twice, first in line {first_line}"
+    return second_line, f"id {ident!r}, repeat {repeat} stands there twice, first as number {first_line}"
 
 
 def _line_number(lines: IO[bytes], offset: int) -> int:
