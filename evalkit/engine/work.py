@@ -75,7 +75,6 @@ class Settings:
     render: Callable[[str, Mapping[str, object]], str]
     shared: frozenset[str] = frozenset()
     known: Callable[[str], tuple[str, Response] | None] = field(default=lambda _key: None)
-    replay_only: bool = False
     drain_s: float = 30.0
     batch: int = 64
 

@@ -1,0 +1,144 @@
+"""From a candidate's name to an object that can be asked in a suite, or the reason why it is skipped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from evalkit import registry
+from evalkit.app.workspace import Workspace
+from evalkit.core.errors import ConfigError, MissingComponent, Problem
+from evalkit.core.spec import Spec
+from evalkit.core.types import Candidate, Fits, Sends
+from evalkit.engine.limits import LaneLimits
+
+if TYPE_CHECKING:
+    from evalkit.app.loading import LoadedSuite
+    from evalkit.config.project import CandidateSpec
+    from evalkit.prompts.task import TaskPrompt
+
+
+@dataclass(frozen=True)
+class Built:
+    """A candidate in a suite. `skipped` says why it cannot be asked here; then `candidate` is None."""
+
+    name: str
+    spec: Mapping[str, Any]
+    candidate: Candidate | None
+    prompt: TaskPrompt | None = None
+    prompt_name: str | None = None
+    in_process: bool = False
+    skipped: str | None = None
+    limits: LaneLimits = field(default_factory=LaneLimits)
+
+    @property
+    def fits(self) -> bool:
+        """Whether it learns before it answers."""
+        return isinstance(self.candidate, Fits)
+
+    @property
+    def lane(self) -> str:
+        """What its limits are shared by."""
+        return self.candidate.lane if isinstance(self.candidate, Sends) else f"local:{self.name}"
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes exactly when its answers may change; a skipped one has none."""
+        return self.candidate.fingerprint if self.candidate is not None else ""
+
+    @property
+    def model(self) -> str:
+        """What the price table calls it."""
+        return self.candidate.model if isinstance(self.candidate, Sends) else f"local:{self.name}"
+
+
+class Builder:
+    """Builds candidates for suites and gathers every problem; the same model is built once."""
+
+    def __init__(self, workspace: Workspace, *, concurrency: int | None = None) -> None:
+        self.workspace, self.problems = workspace, list[Problem]()
+        self._concurrency = concurrency
+        self._made: dict[str, Any] = {}
+
+    def build(self, spec: CandidateSpec, suite: LoadedSuite) -> list[Built]:
+        """The candidate in a suite: one, or one per prompt of the suite's matrix. Problems are gathered, not raised."""
+        try:
+            return list(self._build(spec, suite))
+        except MissingComponent as error:
+            return [Built(spec.name, _describe(spec), None, skipped=str(error))]
+        except ConfigError as error:
+            self.problems += error.problems
+        except ValueError as error:
+            self.problems.append(Problem(f"candidate {spec.name!r}: {error}", spec.file, spec.line))
+        return []
+
+    def _build(self, spec: CandidateSpec, suite: LoadedSuite) -> Iterator[Built]:
+        made = self._part(spec)
+        if not hasattr(made, "chat") and not _is_chat(made):
+            yield Built(
+                spec.name, _describe(spec), made, in_process=spec.kind == "baseline", limits=self._limits(spec, suite)
+            )
+            return
+        for prompt_name in self._prompts(spec, suite):
+            yield self._prompted(spec, suite, made, prompt_name)
+
+    def _prompts(self, spec: CandidateSpec, suite: LoadedSuite) -> list[str | None]:
+        names = suite.file.prompts
+        if not names:
+            return [None]
+        if spec.prompt is not None and spec.prompt in names:
+            return [spec.prompt]
+        matrix = suite.file.model.task.prompts
+        return [name for name in names if not matrix[name].candidates or spec.name in matrix[name].candidates]
+
+    def _prompted(self, spec: CandidateSpec, suite: LoadedSuite, chat: Any, prompt_name: str | None) -> Built:
+        from evalkit.systems.prompted import Prompted
+
+        prompt = suite.prompt(prompt_name, self.workspace.renderer)
+        name = spec.name if prompt_name is None else f"{spec.name}:{prompt_name}"
+        shots = suite.shots(prompt.shots)
+        candidate = Prompted(name, chat, prompt, suite.file.generation(spec.generation), shots)
+        described = {**_describe(spec), "prompt": prompt_name}
+        return Built(name, described, candidate, prompt, prompt_name, limits=self._limits(spec, suite))
+
+    def _part(self, spec: CandidateSpec) -> Any:
+        key = repr((spec.kind, spec.part, spec.model, sorted(spec.options.items(), key=str)))
+        if key not in self._made:
+            self._made[key] = self._make(spec)
+        return self._made[key]
+
+    def _make(self, spec: CandidateSpec) -> Any:
+        if spec.kind == "provider":
+            extra = {"tools": self.workspace.tools, "model": spec.model}
+            return registry.make("providers", Spec(spec.part, None, dict(spec.options)), **extra)
+        kind = "baselines" if spec.part in registry.names("baselines") else "systems"
+        return registry.make(kind, Spec(spec.part, None, dict(spec.options)))
+
+    def _limits(self, spec: CandidateSpec, suite: LoadedSuite) -> LaneLimits:
+        own, of_suite = spec.limits, suite.file.model.limits
+        chosen = self._concurrency or own.concurrency or of_suite.concurrency
+        width = chosen or self.workspace.project.defaults.concurrency or LaneLimits().concurrency
+        return LaneLimits(
+            concurrency=width,
+            requests_per_minute=own.requests_per_minute or of_suite.requests_per_minute,
+            tokens_per_minute=own.tokens_per_minute or of_suite.tokens_per_minute,
+            start=min(width, LaneLimits().start),
+        )
+
+
+def _is_chat(made: Any) -> bool:
+    return hasattr(made, "request") and hasattr(made, "send") and not hasattr(made, "answer")
+
+
+def _describe(spec: CandidateSpec) -> dict[str, Any]:
+    return {
+        "kind": spec.kind,
+        "part": spec.part,
+        "model": spec.model,
+        "options": dict(spec.options),
+        "generation": spec.generation.material(),
+    }
+
+
+Resolve = Callable[[str], "CandidateSpec"]

@@ -1,0 +1,64 @@
+"""Before a run: how many calls, tokens and dollars the open cells will need, and what that rests on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from evalkit.app.planning import Plan, PlannedEntry
+from evalkit.app.watching import Estimate
+from evalkit.app.workspace import Workspace
+from evalkit.core.types import Sends
+
+LOOKED_AT = 40
+CHARACTERS_PER_TOKEN = 4
+ASSUMED_ANSWER = 256
+
+
+def estimate(workspace: Workspace, plan: Plan) -> Estimate:
+    """The sum over entries; money is None when the price of any model that will be asked is unknown."""
+    known = sum(entry.planned - len(entry.open) for entry in plan.entries)
+    total_in = total_out = 0.0
+    usd: float | None = 0.0
+    unpriced: list[str] = []
+    means = _mean_answers(workspace, plan.entries)
+    assumed = "prompt length / 4"
+    for entry in plan.entries:
+        if not entry.open or not isinstance(entry.built.candidate, Sends):
+            continue
+        model = entry.built.model
+        inputs, outputs = _tokens(entry, means.get(model))
+        total_in, total_out = total_in + inputs, total_out + outputs
+        cost = workspace.money(model, {"input_tokens": inputs, "output_tokens": outputs})
+        if cost is None:
+            unpriced.append(model)
+        usd = None if cost is None or usd is None else usd + cost
+        assumed = f"{assumed}, answers as before" if model in means else f"{assumed}, answers at the limit"
+    return Estimate(plan.open_cells, known, total_in, total_out, usd, assumed.partition(",")[0], tuple(unpriced))
+
+
+def _tokens(entry: PlannedEntry, mean_answer: float | None) -> tuple[float, float]:
+    candidate = entry.built.candidate
+    assert isinstance(candidate, Sends)
+    step = max(1, len(entry.open) // LOOKED_AT)
+    looked: list[Any] = [
+        candidate.request(entry.suite.sample(cell.sample_id), cell.repeat).body for cell in entry.open[::step]
+    ]
+    characters = sum(len(json.dumps(body, ensure_ascii=False, default=str)) for body in looked) / len(looked)
+    limit = entry.suite.file.model.task.generation.max_tokens
+    answer = mean_answer if mean_answer is not None else float(limit or ASSUMED_ANSWER)
+    return len(entry.open) * characters / CHARACTERS_PER_TOKEN, len(entry.open) * answer
+
+
+def _mean_answers(workspace: Workspace, entries: Sequence[PlannedEntry]) -> dict[str, float]:
+    """Mean answer tokens per model in the store."""
+    if not any(entry.open and isinstance(entry.built.candidate, Sends) for entry in entries):
+        return {}
+    with workspace.store.open(read_only=True) as connection:
+        rows = connection.execute(
+            "select model, avg(coalesce(cast(json_extract(usage, '$.output_tokens') as double), 0)"
+            " + coalesce(cast(json_extract(usage, '$.reasoning_tokens') as double), 0)) from call"
+            " where error_kind is null and json_extract(usage, '$.output_tokens') is not null group by model"
+        ).fetchall()
+    return {str(model): float(mean) for model, mean in rows}

@@ -1,0 +1,223 @@
+"""Ask the open cells of a plan: lanes, contexts, scoring of every answer, ctrl-C, and who watches."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from evalkit.app.planning import Plan, PlannedEntry
+from evalkit.app.scoring import Scoring
+from evalkit.app.watching import Watch
+from evalkit.app.workspace import Workspace
+from evalkit.core.errors import ErrorKind
+from evalkit.core.types import Closes, Failure, Response, Sends
+from evalkit.engine.asking import Asker, CellContext
+from evalkit.engine.budget import Budget
+from evalkit.engine.journal import Journal
+from evalkit.engine.limits import Lane
+from evalkit.engine.loop import Stop, run_lanes
+from evalkit.engine.retry import Retries
+from evalkit.engine.work import Handler, LaneWork, Progress, Settings, Work
+
+WATCH_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of the whole run; those of a suite stand in its file."""
+
+    usd: float | None = None
+    tokens: float | None = None
+    seconds: float | None = None
+    timeout_s: float = 120.0
+    retries: int = 5
+
+
+@dataclass
+class Execution:
+    """One pass over the open cells of a plan; afterwards `progress` and `stop` say how it went."""
+
+    workspace: Workspace
+    plan: Plan
+    limits: Limits
+    watch: Watch
+    journal: Journal
+    stop: Stop = field(default_factory=Stop)
+    progress: dict[str, Progress] = field(default_factory=dict)
+    scoring: dict[str, Scoring] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """Ask, score and journal; returns when all is done, drained or out of budget."""
+        try:
+            _loop_runner()(self._run())
+        finally:
+            for scoring in self.scoring.values():
+                scoring.close()
+
+    async def _run(self) -> None:
+        budget = Budget("run", self.limits.usd, self.limits.tokens, self.limits.seconds, clock=time.monotonic)
+        entries = [entry for entry in self.plan.entries if not entry.built.skipped]
+        lanes = {entry.built.lane: Lane(entry.built.lane, entry.built.limits, time.monotonic) for entry in entries}
+        asker = Asker(self._settings(entries), self.journal, lanes)
+        works = self._lane_works(entries, lanes, budget, asker)
+        self._on_interrupt()
+        watching = asyncio.create_task(self._watch())
+        try:
+            await self._score_known(asker, entries)
+            await run_lanes(asker, works, self._handler(asker), self.stop)
+        finally:
+            watching.cancel()
+            await self._close(entries)
+            self.watch.progress(list(self.progress.values()))
+
+    def _settings(self, entries: Sequence[PlannedEntry]) -> Settings:
+        return Settings(
+            generation=max((entry.generation for entry in entries), default=0),
+            retries=Retries(most=self.limits.retries),
+            money=self.workspace.money,
+            blobs=self.workspace.blobs,
+            render=self.workspace.render,
+            shared=self.plan.shared,
+        )
+
+    def _lane_works(
+        self, entries: Sequence[PlannedEntry], lanes: dict[str, Lane], budget: Budget, asker: Asker
+    ) -> list[LaneWork]:
+        grouped: dict[str, list[PlannedEntry]] = {}
+        budgets: dict[str, Budget] = {}
+        for entry in entries:
+            grouped.setdefault(entry.built.lane, []).append(entry)
+            suite = entry.suite
+            if suite.name not in budgets:
+                limits = suite.file.model.limits
+                budgets[suite.name] = Budget(
+                    "suite", limits.budget_usd, limits.budget_tokens, limits.max_seconds, time.monotonic, budget
+                )
+            known = entry.planned - len(entry.open)
+            self.progress[entry.entry_id] = Progress(
+                entry.built.name, suite.name, entry.planned, known=known, lane=lanes[entry.built.lane]
+            )
+        return [
+            LaneWork(
+                asker.lanes[name],
+                _interleaved([self._works(entry, budgets[entry.suite.name]) for entry in members]),
+                in_process=all(entry.built.in_process for entry in members),
+            )
+            for name, members in grouped.items()
+        ]
+
+    def _works(self, entry: PlannedEntry, budget: Budget) -> Iterator[Work]:
+        suite, progress = entry.suite, self.progress[entry.entry_id]
+        timeout_s = suite.file.model.limits.timeout_s or self.limits.timeout_s
+        for cell in entry.open:
+            if progress.stopped is not None:
+                return
+            sample = suite.sample(cell.sample_id)
+            candidate = entry.candidate_for(cell.split_id)
+            request = candidate.request(sample, cell.repeat) if isinstance(candidate, Sends) else None
+            yield Work(
+                entry.entry_id, cell.position, sample, cell.sample_hash, cell.repeat, cell.key, candidate, request,
+                progress, budget, suite.seed, timeout_s,
+            )  # fmt: skip
+
+    def _handler(self, asker: Asker) -> Handler:
+        by_entry = {entry.entry_id: self._scoring(entry) for entry in self.plan.entries}
+
+        async def handle(work: Work, call_id: str, response: Response) -> None:
+            context = CellContext(asker, work)
+            records = await by_entry[work.entry].records(work.sample, work.sample_hash, (call_id, response), context)
+            for record in records:
+                self.journal.append(record)
+
+        return handle
+
+    def _scoring(self, entry: PlannedEntry) -> Scoring:
+        name = entry.suite.name
+        if name not in self.scoring:
+            self.scoring[name] = Scoring(entry.suite.prepared, entry.suite.extract)
+        return self.scoring[name]
+
+    async def _score_known(self, asker: Asker, entries: Sequence[PlannedEntry]) -> None:
+        """Score answers that the store knows and this suite's scorers have not seen; nobody is asked."""
+        from evalkit.store.planning import unscored
+
+        for entry in entries:
+            if len(entry.open) == entry.planned:
+                continue
+            scoring, progress = self._scoring(entry), self.progress[entry.entry_id]
+            with self.workspace.store.open(read_only=True) as connection:
+                for batch in unscored(connection, entry.entry_id):
+                    for cell in batch:
+                        sample = entry.suite.sample(cell.sample_id)
+                        work = Work(
+                            entry.entry_id, cell.position, sample, cell.sample_hash, cell.repeat, "",
+                            entry.candidate_for(None) if not entry.built.fits else _Named(entry.built.name),
+                            None, progress, Budget("suite"), entry.suite.seed,
+                        )  # fmt: skip
+                        for record in await scoring.records(
+                            sample, cell.sample_hash, (cell.call_id, cell.response), CellContext(asker, work)
+                        ):
+                            self.journal.append(record)
+
+    def _on_interrupt(self) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            with suppress(NotImplementedError, RuntimeError):
+                loop.add_signal_handler(name, self._interrupted)
+
+    def _interrupted(self) -> None:
+        first = not self.stop.asked
+        self.stop.request("interrupted")
+        self.watch.event("interrupted", draining=first)
+
+    async def _watch(self) -> None:
+        while True:
+            self.watch.progress(list(self.progress.values()))
+            await asyncio.sleep(WATCH_S)
+
+    async def _close(self, entries: Sequence[PlannedEntry]) -> None:
+        closed: set[int] = set()
+        for entry in entries:
+            candidate = entry.built.candidate
+            if isinstance(candidate, Closes) and id(candidate) not in closed:
+                closed.add(id(candidate))
+                await candidate.close()
+
+
+class _Named:
+    """Stands for a learning candidate whose stored answers are scored again: it is never asked."""
+
+    def __init__(self, name: str) -> None:
+        self.name = self.fingerprint = name
+
+    async def answer(self, sample: object, ctx: object) -> Response:  # noqa: ARG002 - nobody asks it
+        return Response(error=Failure(ErrorKind.CANDIDATE, "a stored answer is scored, not asked again"))
+
+
+def _interleaved(sources: Sequence[Iterator[Work]]) -> Iterator[Work]:
+    """One work of each candidate in turn, so that candidates of one provider are asked close in time."""
+    waiting = list(sources)
+    while waiting:
+        for source in list(waiting):
+            work = next(source, None)
+            if work is None:
+                waiting.remove(source)
+            else:
+                yield work
+
+
+def _loop_runner() -> Callable[[Coroutine[Any, Any, None]], None]:
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run
+    run: Callable[[Coroutine[Any, Any, None]], None] = uvloop.run
+    return run

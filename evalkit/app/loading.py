@@ -1,0 +1,337 @@
+"""Suites made ready: files read, data snapshotted, scorers built, splits drawn, and every problem said at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evalkit import registry
+from evalkit.app.scoring import Prepared, prepare
+from evalkit.app.workspace import Workspace
+from evalkit.config.suite import LoadResult, SuiteFile, load_suites
+from evalkit.core.errors import ConfigError, EvalkitError, MissingComponent, Problem, UsageError
+from evalkit.core.keys import digest
+from evalkit.core.spec import Spec
+from evalkit.core.types import Family, Given, Response, Sample, Split
+
+if TYPE_CHECKING:
+    from evalkit.data.schedule import Indices
+    from evalkit.data.snapshot import Snapshot
+    from evalkit.prompts.render import Renderer
+    from evalkit.prompts.task import Shots, TaskPrompt
+
+MOST_CLASSES = 50
+MOST_PROBLEMS = 20
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which samples of a suite are asked: the first `limit` in hash order, or `ids`; None = all."""
+
+    limit: int | None = None
+    ids: tuple[str, ...] | None = None
+
+
+@dataclass
+class LoadedSuite:
+    """A suite that can be planned: its data on disk, its scorers and splits."""
+
+    file: SuiteFile
+    family: Family
+    snapshot: Snapshot
+    prepared: tuple[Prepared, ...]
+    splits: tuple[Split, ...]
+    indices: Indices
+    data_hash: str
+    _givens: dict[str, Given] = field(default_factory=dict)
+    _prompts: dict[str | None, TaskPrompt] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The suite's name."""
+        return self.file.name
+
+    @property
+    def repeats(self) -> int:
+        """How often each sample is asked."""
+        return self.file.model.repeats
+
+    @property
+    def seed(self) -> int:
+        """Decides the scheduled order and every resampling."""
+        return self.file.model.seed
+
+    @cached_property
+    def suite_hash(self) -> str:
+        """Names what is measured."""
+        return self.file.suite_hash()
+
+    @property
+    def split_ids(self) -> list[str]:
+        """The splits by their content."""
+        return [split.id for split in self.splits]
+
+    @cached_property
+    def extract(self) -> Callable[[Response], Response] | None:
+        """Takes the answer out of an output, where the task says how."""
+        spec = self.file.model.task.extract
+        if spec is None:
+            return None
+        from evalkit.scorers._extract import apply_extraction
+
+        return partial(apply_extraction, spec)
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {self.snapshot.id_of(int(index)): int(index) for index in self.indices}
+
+    def sample(self, sample_id: str) -> Sample:
+        """A scheduled sample by its id."""
+        return self.snapshot.sample(self._places[sample_id])
+
+    @cached_property
+    def _split_by_sample(self) -> dict[str, str]:
+        return {ident: split.id for split in self.splits for ident in split.test_ids}
+
+    def split_of(self, sample_id: str) -> str | None:
+        """The split in which a sample is asked; None without splits."""
+        return self._split_by_sample.get(sample_id)
+
+    def given(self, split_id: str | None) -> Given:
+        """What may be learnt from when a split is asked. Raises ConfigError for a suite without splits."""
+        from evalkit.data import splits
+
+        if split_id is None:
+            line = self.file.lines.get("dataset", 1)
+            hint = "add `split: {kind: kfold}` under dataset, or leave learning candidates out"
+            raise ConfigError(
+                [Problem("a candidate learns, but the suite has no split", str(self.file.path), line, hint)]
+            )
+        if split_id not in self._givens:
+            split = next(split for split in self.splits if split.id == split_id)
+            self._givens[split_id] = splits.given(self.snapshot, split)
+        return self._givens[split_id]
+
+    def prompt(self, name: str | None, renderer: Renderer) -> TaskPrompt:
+        """The task's prompt (one of the matrix, or the only one)."""
+        if name not in self._prompts:
+            from evalkit.prompts.task import TaskPrompt
+
+            asking = self.file.asking(name)
+            if not any(key in asking for key in ("prompt", "messages")) and "text" in self.family.input_fields:
+                asking = {**asking, "prompt": "{{ text }}"}
+            self._prompts[name] = TaskPrompt.build(asking, renderer, base=self.file.base)
+        return self._prompts[name]
+
+    def shots(self, shots: Shots) -> Sequence[Sample]:
+        """The samples that few-shot examples are drawn from."""
+        if not shots.count:
+            return ()
+        from evalkit.prompts.shots import pool
+
+        if shots.source == "train" and self.splits:
+            return pool(self.given(self.splits[0].id).train, shots.count, shots.seed)
+        return pool(self.snapshot.samples(), shots.count, shots.seed)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What was found: suites that can be planned, everything wrong, suites that assert nothing, and what to know."""
+
+    suites: tuple[LoadedSuite, ...]
+    problems: tuple[Problem, ...]
+    empty: tuple[Problem, ...]
+    notes: tuple[Problem, ...]
+
+
+def families() -> dict[str, Family]:
+    """Every family by its name."""
+    return {name: registry.make("families", name) for name in registry.names("families")}
+
+
+def scorer_trouble(spec: str) -> str | None:
+    """What is wrong with a scorer's spec, or None."""
+    try:
+        prepare(spec, extract=None)
+    except (ValueError, MissingComponent) as error:
+        return str(error)
+    return None
+
+
+def extract_trouble(spec: str) -> str | None:
+    """What is wrong with an extraction's spec, or None."""
+    from evalkit.scorers._extract import extractor
+
+    try:
+        extractor(spec)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def filter_trouble(text: str) -> str | None:
+    """What is wrong with a dataset's filter, or None."""
+    from evalkit.data._filter import compile_filter
+
+    try:
+        compile_filter(text)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def read_files(workspace: Workspace, paths: Iterable[Path]) -> LoadResult:
+    """The suite files, checked against what is installed; data are not read."""
+    return load_suites(
+        paths,
+        families=registry.names("families"),
+        scorers=scorer_trouble,
+        sources=registry.names("data"),
+        checks={"task.extract": extract_trouble, "dataset.filter": filter_trouble},
+        roots=workspace.project.roots,
+    )
+
+
+def load(workspace: Workspace, paths: Iterable[Path], selection: Selection) -> Loaded:
+    """Suites with their data. Every problem is gathered; nothing raises for what the user wrote."""
+    result = read_files(workspace, paths)
+    known = families()
+    suites: list[LoadedSuite] = []
+    problems = list(result.problems)
+    notes = [*workspace.project.notes, *result.notes]
+    for file in result.suites:
+        try:
+            suite = _load_one(workspace, file, known[file.model.family], selection)
+        except ConfigError as error:
+            problems += [_placed(problem, file) for problem in error.problems]
+        except (UsageError, MissingComponent, ValueError) as error:
+            problems.append(_placed(Problem(str(error)), file))
+        else:
+            problems += suite.snapshot.problems
+            notes += suite.snapshot.warnings
+            if not suite.snapshot.problems:
+                problems += _wrong_targets(suite)
+                suites.append(suite)
+    return Loaded(tuple(suites), tuple(problems), result.empty, tuple(notes))
+
+
+def _placed(problem: Problem, file: SuiteFile) -> Problem:
+    if problem.file is not None:
+        return problem
+    return Problem(problem.message, str(file.path), file.lines.get("dataset", 1), problem.hint)
+
+
+def _load_one(workspace: Workspace, file: SuiteFile, family: Family, selection: Selection) -> LoadedSuite:
+    snapshot = snapshot_of(workspace, file, family)
+    model = file.model
+    prepared = tuple(prepare(spec, extract=model.task.extract, schema=file.response_schema) for spec in model.scorers)
+    if model.dataset.fields.checks is not None:
+        from evalkit.app.checks import per_sample
+
+        prepared = (*prepared, per_sample(model.task.extract))
+    splits = () if snapshot.problems else tuple(splits_of(file, snapshot))
+    indices, data_hash = _select(file, snapshot, splits, selection)
+    return LoadedSuite(file, family, snapshot, prepared, splits, indices, data_hash)
+
+
+def snapshot_of(workspace: Workspace, file: SuiteFile, family: Family) -> Snapshot:
+    """The suite's data as a snapshot. Raises ConfigError, StoreError, MissingComponent."""
+    from evalkit.data.snapshot import Recipe, build
+
+    dataset = file.model.dataset
+    options: dict[str, Any] = dict(dataset.options)
+    if dataset.path is not None:
+        options["path"] = dataset.path
+    kind = file.source
+    assert kind is not None
+    if kind != "sklearn":
+        options.setdefault("root", str(file.base))
+    source = registry.make("data", Spec(kind, None, options))
+    written = dataset.fields.model_dump(exclude_none=True, exclude_defaults=True)
+    recipe = Recipe(fields=written or None, filter=_filter_text(dataset.filter), family=family)
+    return build(source, recipe, cache=workspace.folder, blobs=workspace.blobs)
+
+
+def _filter_text(written: Any) -> str | None:
+    if written is None or isinstance(written, str):
+        return written
+    return " and ".join(f"{column} == {value!r}" for column, value in written.items())
+
+
+def splits_of(file: SuiteFile, snapshot: Snapshot) -> list[Split]:
+    """The suite's splits; none where it names no split."""
+    from evalkit.data import splits
+
+    split = file.model.dataset.split
+    if split is None:
+        return []
+    if split.kind == "given":
+        return splits.given_split(snapshot, split.field or "")
+    if split.kind == "time":
+        return splits.time_split(snapshot, split.field or "", split.test_share)
+    stratify = "target" if _few_classes(snapshot) else None
+    if split.kind == "holdout":
+        return splits.holdout(snapshot, split.test_share, split.seed, stratify=stratify, grouped=split.grouped)
+    return splits.kfold(snapshot, split.k, split.seed, stratify=stratify, grouped=split.grouped)
+
+
+def _few_classes(snapshot: Snapshot) -> bool:
+    """Whether targets are classes: few different ones, so that folds can hold each in proportion."""
+    import numpy as np
+
+    return 1 < len(np.unique(snapshot.strata("target"))) <= min(MOST_CLASSES, max(2, snapshot.count // 5))
+
+
+def _select(file: SuiteFile, snapshot: Snapshot, splits: Sequence[Split], selection: Selection) -> tuple[Indices, str]:
+    dataset = file.model.dataset
+    limit = selection.limit if selection.limit is not None else dataset.limit
+    stratify = dataset.stratify
+    ids: Sequence[str] | None = selection.ids
+    if ids is None and splits:
+        tested = [ident for split in splits for ident in split.test_ids]
+        ids = None if len(tested) == snapshot.count else tested
+    schedule = snapshot.scheduled(file.model.seed, limit=limit, ids=ids, stratify=stratify)
+    return schedule.indices, snapshot.subset_hash(schedule)
+
+
+def _wrong_targets(suite: LoadedSuite) -> list[Problem]:
+    """Samples that a scorer cannot score; the first twenty, and how many more there are."""
+    checks = [one.scorer.problem for one in suite.prepared if hasattr(one.scorer, "problem")]
+    found: list[Problem] = []
+    more = 0
+    for index in suite.indices:
+        sample = suite.snapshot.sample(int(index))
+        wrong = next((text for check in checks if (text := check(sample))), None)
+        if wrong is None:
+            continue
+        if len(found) >= MOST_PROBLEMS:
+            more += 1
+            continue
+        name, line = suite.snapshot.where(int(index))
+        found.append(Problem(f"sample {sample.id!r}: {wrong}", name, line))
+    return [*found, Problem(f"and {more:,} more samples with a wrong target", str(suite.file.path))] if more else found
+
+
+def unknown_prompt_fields(suite: LoadedSuite, prompt: TaskPrompt) -> list[Problem]:
+    """Prompt variables that the first samples do not have."""
+    needed = prompt.fields()
+    for index in suite.indices[:50]:
+        sample = suite.snapshot.sample(int(index))
+        lacking = sorted(needed - set(sample.input))
+        if lacking:
+            had = ", ".join(sorted(sample.input))
+            message = f"the prompt uses {lacking[0]!r}, which sample {sample.id!r} does not have; it has: {had}"
+            return [Problem(message, str(suite.file.path), suite.file.lines.get("task", 1))]
+    return []
+
+
+def prompts_digest(suite: LoadedSuite, renderer: Renderer) -> str:
+    """Hash of every prompt's text of a suite."""
+    names: Sequence[str | None] = suite.file.prompts or (None,)
+    return digest([suite.prompt(name, renderer).hash for name in names])
+
+
+__all__ = ["EvalkitError", "Loaded", "LoadedSuite", "Selection", "load", "read_files"]

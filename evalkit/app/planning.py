@@ -1,0 +1,179 @@
+"""From suites and candidates to cells: what is planned, what the store knows already, what is still to be asked."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evalkit.app.candidates import Built
+from evalkit.app.fitting import Fitted
+from evalkit.app.loading import LoadedSuite
+from evalkit.core.errors import ConfigError, Problem
+from evalkit.core.keys import KEY_SCHEMA, call_key, digest, local_key
+from evalkit.core.types import Candidate, Sample, Sends
+from evalkit.store import planning as stored
+from evalkit.store.planning import CellColumns, Open
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+MOST_PROBLEMS = 20
+
+
+@dataclass
+class PlannedEntry:
+    """A suite x candidate of this run: its cells, and after planning the ones that are open."""
+
+    suite: LoadedSuite
+    built: Built
+    generation: int
+    entry_id: str = ""
+    open: list[Open] = field(default_factory=list)
+    fitted: dict[str, Candidate] = field(default_factory=dict)
+
+    @property
+    def planned(self) -> int:
+        """How many cells it has; none when the candidate is skipped."""
+        return 0 if self.built.skipped else len(self.suite.indices) * self.suite.repeats
+
+    @property
+    def plan_id(self) -> str:
+        """Equal exactly when the cells and their keys are equal."""
+        suite = self.suite
+        which = [suite.data_hash, suite.repeats, suite.seed, suite.split_ids]
+        return digest(["plan", KEY_SCHEMA, self.built.fingerprint, which, self.generation, self.built.skipped])
+
+    @property
+    def identity(self) -> list[Any]:
+        """What makes two invocations the same run, whatever generation they open."""
+        return [self.suite.name, self.built.name, self.suite.suite_hash, self.suite.data_hash, self.built.fingerprint]
+
+    def candidate_for(self, split_id: str | None) -> Candidate:
+        """Who answers: the candidate, or its fitted form on a split."""
+        candidate = self.built.candidate
+        assert candidate is not None
+        if not self.built.fits:
+            return candidate
+        key = split_id or ""
+        if key not in self.fitted:
+            self.fitted[key] = Fitted(candidate, self.suite.given(split_id), self.suite.seed)
+        return self.fitted[key]
+
+
+def plan_cells(entry: PlannedEntry) -> CellColumns:
+    """Every cell of an entry with its key, in scheduled order: sample by sample, its repeats together.
+
+    Raises ConfigError naming the samples that no request can be made of.
+    """
+    suite, built = entry.suite, entry.built
+    sends = built.candidate if isinstance(built.candidate, Sends) else None
+    ids: list[str] = []
+    hashes: list[str] = []
+    splits: list[str | None] = []
+    keys: list[str] = []
+    problems: list[Problem] = []
+    for index in suite.indices:
+        sample, content = suite.snapshot.sample(int(index)), suite.snapshot.hash_of(int(index))
+        split_id = suite.split_of(sample.id)
+        try:
+            for repeat in range(suite.repeats):
+                keys.append(_key(entry, sends, sample, content, (repeat, split_id)))
+        except ValueError as error:
+            problems.append(Problem(f"sample {sample.id!r}, candidate {built.name!r}: {error}", str(suite.file.path)))
+            if len(problems) >= MOST_PROBLEMS:
+                break
+        ids += [sample.id] * suite.repeats
+        hashes += [content] * suite.repeats
+        splits += [split_id] * suite.repeats
+    if problems:
+        raise ConfigError(problems)
+    repeats = np.tile(np.arange(suite.repeats, dtype=np.int32), len(suite.indices))
+    return CellColumns(ids, hashes, repeats, splits, keys)
+
+
+def _key(entry: PlannedEntry, sends: Sends | None, sample: Sample, content: str, cell: tuple[int, str | None]) -> str:
+    repeat, split_id = cell
+    if sends is not None:
+        return call_key(sends.request(sample, repeat), repeat, 0, entry.generation)
+    given = entry.suite.given(split_id).id if entry.built.fits else None
+    return local_key(entry.built.fingerprint, content, given, repeat, 0, entry.generation)
+
+
+@dataclass
+class Plan:
+    """A run that is about to be made, or taken up again."""
+
+    run_id: str
+    entries: list[PlannedEntry]
+    identity: str
+    adopted: bool = False
+
+    @property
+    def open_cells(self) -> int:
+        """How many cells are to be asked."""
+        return sum(len(entry.open) for entry in self.entries)
+
+    @property
+    def shared(self) -> frozenset[str]:
+        """Keys that more than one open cell has."""
+        seen: set[str] = set()
+        twice: set[str] = set()
+        for key in (cell.key for entry in self.entries for cell in entry.open):
+            (twice if key in seen else seen).add(key)
+        return frozenset(twice)
+
+
+def new_run_id(now: float) -> str:
+    """A run id that sorts by time: UTC seconds and 40 random bits."""
+    return time.strftime("%Y%m%dT%H%M%S", time.gmtime(now)) + "-" + os.urandom(5).hex()
+
+
+def identity_of(entries: Sequence[PlannedEntry], *, fresh: bool) -> str:
+    """Equal for two invocations that ask the same of the same."""
+    return digest(["run", sorted((entry.identity for entry in entries), key=str), fresh])
+
+
+def choose_generations(connection: DuckDBPyConnection, entries: Sequence[PlannedEntry], *, fresh: bool) -> None:
+    """Each entry goes on in its newest generation; `fresh` opens the next."""
+    rows: Mapping[tuple[str, str], int] = {
+        (suite, candidate): newest
+        for suite, candidate, newest in connection.execute(
+            "select suite, candidate, max(generation) from entry where status <> 'skipped' group by all"
+        ).fetchall()
+    }
+    for entry in entries:
+        newest = rows.get((entry.suite.name, entry.built.name))
+        entry.generation = (newest or 0) + (1 if fresh and newest is not None else 0)
+
+
+def write_cells(connection: DuckDBPyConnection, entry: PlannedEntry) -> None:
+    """Plan an entry's cells (copied where an equal plan exists) and answer those that the store knows."""
+    if entry.built.skipped:
+        return
+    source = stored.equal_plan(connection, entry.plan_id)
+    if source is not None and source != entry.entry_id:
+        stored.copy_cells(connection, entry.entry_id, source)
+    else:
+        stored.insert_cells(connection, entry.entry_id, plan_cells(entry))
+    stored.link_known(connection, entry.entry_id, entry.generation)
+
+
+def samples_of(suite: LoadedSuite) -> Iterator[dict[str, Any]]:
+    """The suite's samples as rows for the store."""
+    for index in suite.indices:
+        sample = suite.snapshot.sample(int(index))
+        yield {
+            "data_hash": suite.data_hash,
+            "sample_id": sample.id,
+            "sample_hash": suite.snapshot.hash_of(int(index)),
+            "cluster": sample.group or sample.id,
+            "tags": list(sample.tags),
+            "input": sample.input,
+            "target": sample.target,
+            "meta": sample.meta,
+        }

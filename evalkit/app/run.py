@@ -1,0 +1,270 @@
+"""Run suites x candidates: validate everything, plan, estimate, ask what is not known, score, fold, and say how it went."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from evalkit.app.candidates import Builder, Built
+from evalkit.app.estimate import estimate
+from evalkit.app.execute import Execution, Limits
+from evalkit.app.loading import Loaded, LoadedSuite, Selection, load, unknown_prompt_fields
+from evalkit.app.planning import (
+    Plan,
+    PlannedEntry,
+    choose_generations,
+    identity_of,
+    new_run_id,
+    write_cells,
+)
+from evalkit.app.recording import record_entries, record_run, record_suites
+from evalkit.app.results import finish_entries, price_calls
+from evalkit.app.watching import Watch
+from evalkit.app.workspace import Workspace
+from evalkit.core.errors import ConfigError, CostNotConfirmed, ExitCode, InvalidRun, Problem
+from evalkit.core.keys import digest
+from evalkit.engine.journal import Journal
+from evalkit.engine.records import Note
+from evalkit.store import planning as stored
+from evalkit.store.database import transaction
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What to run. `candidates` empty: those that each suite names, unless `made` ones are given.
+
+    `only_failed`: samples that failed last time.
+    """
+
+    paths: tuple[Path, ...]
+    candidates: tuple[str, ...] = ()
+    selection: Selection = Selection()
+    only_failed: bool = False
+    fresh: bool = False
+    replay_only: bool = False
+    concurrency: int | None = None
+    limits: Limits = Limits()
+    command: str = "evalkit run"
+    made: tuple[Built, ...] = ()
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """How a run went: its id, its exit code, and why (words for each entry that may not be judged)."""
+
+    run_id: str
+    code: ExitCode
+    reasons: tuple[str, ...]
+    entries: tuple[str, ...]
+
+
+def run(workspace: Workspace, request: RunRequest, watch: Watch) -> RunOutcome:
+    """Measure. Raises ConfigError with every problem before anything is asked, InvalidRun when nothing is selected."""
+    entries = gather(workspace, request, watch)
+    plan = _plan(workspace, entries, request)
+    watch.event("planned", run=plan.run_id, resumed=plan.adopted, entries=len(plan.entries), open=plan.open_cells)
+    _before_asking(workspace, plan, request, watch)
+    with _held(workspace.runs / plan.run_id):
+        journal = Journal(
+            workspace.runs / plan.run_id,
+            plan.run_id,
+            f"w{os.getpid()}",
+            started=time.time(),
+            redact=workspace.redactor.text,
+        )
+        execution = Execution(workspace, plan, request.limits, watch, journal)
+        for entry in plan.entries:
+            if entry.built.skipped and not plan.adopted:
+                journal.append(Note(entry.entry_id, "skipped", entry.built.skipped))
+                watch.event("skipped", candidate=entry.built.name, suite=entry.suite.name, reason=entry.built.skipped)
+        try:
+            execution.run()
+        finally:
+            journal.close()
+            outcome = _finish(workspace, plan, execution, watch)
+    return outcome
+
+
+def gather(workspace: Workspace, request: RunRequest, watch: Watch) -> list[PlannedEntry]:
+    """Every suite x candidate, validated; raises ConfigError with all problems, InvalidRun when nothing is asserted."""
+    selection = request.selection
+    loaded = load(workspace, request.paths, selection)
+    builder = Builder(workspace, concurrency=request.concurrency)
+    if request.only_failed:
+        _keep_failed(workspace, loaded, request)
+    entries = [entry for suite in loaded.suites for entry in _entries(workspace, builder, suite, request)]
+    problems = _unique([*loaded.problems, *builder.problems, *_bad_prompts(entries)])
+    if problems:
+        raise ConfigError([*problems, *loaded.empty])
+    if loaded.empty:
+        raise InvalidRun("\n".join(map(str, loaded.empty)))
+    for note in loaded.notes:
+        watch.event("warning", message=str(note))
+    _something_selected(loaded, entries)
+    return entries
+
+
+def _unique(problems: Iterable[Problem]) -> list[Problem]:
+    return list(dict.fromkeys(problems))
+
+
+def _entries(workspace: Workspace, builder: Builder, suite: LoadedSuite, request: RunRequest) -> Iterator[PlannedEntry]:
+    names = request.candidates or (() if request.made else suite.file.model.candidates)
+    if not names and not request.made:
+        line = suite.file.lines.get("name", 1)
+        hint = "name one with -c, or list `candidates:` in the suite"
+        builder.problems.append(Problem("no candidate to run", str(suite.file.path), line, hint))
+    specs, problems = workspace.project.resolve_all(names)
+    builder.problems += problems
+    for spec in specs:
+        yield from (PlannedEntry(suite, built, 0) for built in builder.build(spec, suite))
+    for made in request.made:
+        yield PlannedEntry(suite, made, 0)
+
+
+def _bad_prompts(entries: Sequence[PlannedEntry]) -> list[Problem]:
+    found: list[Problem] = []
+    for entry in entries:
+        if entry.built.prompt is not None:
+            found += unknown_prompt_fields(entry.suite, entry.built.prompt)
+        if entry.built.fits and not entry.suite.splits:
+            line = entry.suite.file.lines.get("dataset", 1)
+            hint = "add `split: {kind: kfold}` under dataset"
+            message = f"candidate {entry.built.name!r} learns, but the suite has no split"
+            found.append(Problem(message, str(entry.suite.file.path), line, hint))
+    return found
+
+
+def _something_selected(loaded: Loaded, entries: Sequence[PlannedEntry]) -> None:
+    if not loaded.suites:
+        raise InvalidRun("no suite was found: nothing is measured")
+    for suite in loaded.suites:
+        if not len(suite.indices):
+            why = "the dataset is empty" if not suite.snapshot.count else "no sample is selected"
+            raise InvalidRun(f"{suite.file.path}: {why}: nothing is measured")
+    if entries and all(entry.built.skipped for entry in entries):
+        reasons = "; ".join(f"{entry.built.name}: {entry.built.skipped}" for entry in entries)
+        raise InvalidRun(f"every candidate is skipped: nothing is measured ({reasons})")
+
+
+def _keep_failed(workspace: Workspace, loaded: Loaded, request: RunRequest) -> None:
+    from evalkit.app.failures import failed_ids
+
+    for suite in loaded.suites:
+        ids = failed_ids(workspace, suite.name, request.candidates)
+        schedule = suite.snapshot.scheduled(suite.seed, ids=[i for i in ids if i in suite._places])  # noqa: SLF001
+        suite.indices, suite.data_hash = schedule.indices, suite.snapshot.subset_hash(schedule)
+
+
+def _plan(workspace: Workspace, entries: list[PlannedEntry], request: RunRequest) -> Plan:
+    workspace.load_journals()
+    identity = identity_of(entries, fresh=request.fresh)
+    with workspace.store.open() as connection:
+        adopted = None if request.only_failed else _adopt(workspace, stored.adoptable(connection, identity))
+        plan = Plan(adopted or new_run_id(time.time()), entries, identity, adopted=adopted is not None)
+        for entry in entries:
+            entry.entry_id = digest([plan.run_id, entry.suite.name, entry.built.name])[:20]
+        with transaction(connection):
+            if adopted is None:
+                choose_generations(connection, entries, fresh=request.fresh)
+                record_run(connection, workspace, plan, request.command)
+            else:
+                _take_generations(connection, entries)
+            record_suites(connection, workspace, entries)
+            for entry in entries:
+                if adopted is None:
+                    record_entries(connection, workspace, plan, [entry])
+                    write_cells(connection, entry)
+                else:
+                    stored.forget_failures(connection, entry.entry_id)
+                entry.open = stored.still_open(connection, entry.entry_id)
+    return plan
+
+
+def _adopt(workspace: Workspace, run_ids: Sequence[str]) -> str | None:
+    """The newest unfinished run of the same identity whose process is gone."""
+    return next((run_id for run_id in run_ids if not _is_held(workspace.runs / run_id)), None)
+
+
+def _take_generations(connection: Any, entries: Sequence[PlannedEntry]) -> None:
+    for entry in entries:
+        row = connection.execute("select generation from entry where entry_id = ?", [entry.entry_id]).fetchone()
+        entry.generation = row[0] if row else 0
+
+
+def _before_asking(workspace: Workspace, plan: Plan, request: RunRequest, watch: Watch) -> None:
+    try:
+        if request.replay_only and plan.open_cells:
+            first = next(entry for entry in plan.entries if entry.open)
+            cell = first.open[0]
+            raise InvalidRun(
+                f"--replay-only: {plan.open_cells} answers are not in the store, the first for sample "
+                f"{cell.sample_id!r} of {first.built.name}; `evalkit explain-miss` says why"
+            )
+        needs = estimate(workspace, plan)
+        watch.event("estimate", estimate=needs)
+        threshold = workspace.project.defaults.confirm_above_usd
+        if needs.usd is not None and needs.usd > threshold and not watch.confirm(needs):
+            raise CostNotConfirmed(
+                f"the run is estimated at ${needs.usd:.2f}, above ${threshold:g}; pass --yes to agree, or --limit to ask less"
+            )
+    except (InvalidRun, CostNotConfirmed):
+        if not plan.adopted:
+            with workspace.store.open() as connection:
+                stored.drop_run(connection, plan.run_id)
+        raise
+
+
+def _finish(workspace: Workspace, plan: Plan, execution: Execution, watch: Watch) -> RunOutcome:
+    from evalkit.store.journals import compact, load_run
+
+    folder = workspace.runs / plan.run_id
+    report = load_run(workspace.store, folder)
+    if report.bad:
+        watch.event("warning", message=f"{len(report.bad)} journal lines could not be read and were skipped")
+    with workspace.store.open() as connection:
+        price_calls(connection, workspace)
+        reasons, complete = finish_entries(connection, plan, execution)
+        status = "interrupted" if execution.stop.asked else "complete" if complete else "incomplete"
+        connection.execute(
+            "update run set status = ?, finished = ? where run_id = ?",
+            [status, datetime.now(UTC).isoformat(), plan.run_id],
+        )
+    if status != "interrupted":
+        compact(workspace.store, folder)
+    code = ExitCode.INTERRUPTED if execution.stop.asked else ExitCode.INVALID if reasons else ExitCode.PASS
+    watch.event("finished", run=plan.run_id, status=status, reasons=reasons)
+    return RunOutcome(plan.run_id, code, tuple(reasons), tuple(entry.entry_id for entry in plan.entries))
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Mark a run as being worked on by this process; the mark falls with the process."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _is_held(folder: Path) -> bool:
+    try:
+        handle = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False
