@@ -114,7 +114,8 @@ def chosen(text: str, choices: Mapping[str, str]) -> str | None:
     mentions = ["".join(pair) for pair in named.findall(text)]
     if mentions:
         return mentions[-1]
-    return _by_text(text, choices) or _only(bare, text)
+    # Several line starts are the options said again: a letter among them is no choice.
+    return _by_text(text, choices) or (None if starts else _only(bare, text))
 
 
 def _by_text(text: str, choices: Mapping[str, str]) -> str | None:
