@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from evalkit.report import chart, text
 from evalkit.report.model import Cell, Column, EntryLine, FailRow, LeaderRow, Note, PromptDiff, Site, SuitePage
@@ -33,7 +34,10 @@ def render_site(site: Site, out: Path, *, failing_cap: int = FAILING_CAP) -> Pat
     give the same bytes. Raises OSError when `out` cannot be written.
     """
     env = _environment()
-    links = _Links({page.name for page in site.suites}, {page.id for page in site.runs})
+    links = _Links(
+        {page.name for page in site.suites},
+        {run.id: {entry_anchor(e.suite, e.candidate) for e in run.entries} for run in site.runs},
+    )
     shared = {"site": site, "links": links}
     for folder in ("suites", "runs"):
         (out / folder).mkdir(parents=True, exist_ok=True)
@@ -61,11 +65,12 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_inert,
     )
     style = (HERE / "style.css").read_text(encoding="utf-8")
     script = (HERE / "script.js").read_text(encoding="utf-8")
     env.globals |= {"style": style, "script": script, "style_hash": _csp(style), "script_hash": _csp(script)}
-    env.globals |= {"first": _first, "slug": text.slug, "diff_lines": diff_lines, "counted": text.counted}
+    env.globals |= {"first": _first, "anchor": entry_anchor, "diff_lines": diff_lines, "counted": text.counted}
     env.filters |= {
         "visible": text.visible,
         "pretty": text.pretty,
@@ -83,6 +88,11 @@ def _environment() -> Environment:
     return env
 
 
+def _inert(value: Any) -> Any:
+    # The last net: whatever a template forgot to pass through a filter still hides nothing.
+    return text.unhidden(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 def _csp(content: str) -> str:
     return "'sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode() + "'"
 
@@ -92,13 +102,22 @@ class _Links:
     """Paths of pages from the root of the site; a link to a page that is not there is None."""
 
     suites: set[str]
-    runs: set[str]
+    runs: dict[str, set[str]]
 
     def suite(self, name: str) -> str | None:
         return suite_path(name) if name in self.suites else None
 
     def run(self, name: str) -> str | None:
         return run_path(name) if name in self.runs else None
+
+    def entry(self, run: str, suite: str, candidate: str) -> str | None:
+        anchor = entry_anchor(suite, candidate)
+        return f"{run_path(run)}#{anchor}" if anchor in self.runs.get(run, ()) else self.run(run)
+
+
+def entry_anchor(suite: str, candidate: str) -> str:
+    """The id of an entry's failing samples on the page of its run."""
+    return text.slug(f"{suite}/{candidate}")
 
 
 def suite_path(name: str) -> str:

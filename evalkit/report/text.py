@@ -29,10 +29,15 @@ def visible(text: Any, limit: int = LONG) -> str:
     text, to be escaped as any text.
     """
     raw = str(text)
-    kept = _HIDDEN.sub(_picture, raw[:limit].replace("\r\n", "\n"))
+    kept = unhidden(raw[:limit])
     if len(raw) <= limit:
         return kept
     return f"{kept}…" if limit < NOTED else f"{kept}\n[… cut: {limit:,} of {len(raw):,} characters shown]"
+
+
+def unhidden(text: str) -> str:
+    """`visible` without its bound."""
+    return _HIDDEN.sub(_picture, text.replace("\r\n", "\n"))
 
 
 def _picture(match: re.Match[str]) -> str:
@@ -56,7 +61,7 @@ def peek(value: Any) -> str:
 def slug(name: str) -> str:
     """A file name that any system takes; names that had to change carry a hash, so that two never share a file."""
     plain = _SLUG.sub("-", name.lower()).strip("-")[:60]
-    if plain == name:
+    if plain and plain == name:
         return plain
     return f"{plain or 'x'}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
 

@@ -57,16 +57,24 @@ def triage() -> SuitePage:
         row("cascade: tfidf → claude-haiku", 0.8467, 0.52, 0.31),
         row("smollm2-135m (local)", 0.4133, None, 1.92),
         row("tfidf + logistic regression", 0.6933, 0.0, 0.002),
-        LeaderRow("gemma-local", "01", RUN, "incomplete", "", Counts(150, 61, 0, 0, 61, 0), {"accuracy": proportion(0.7, 61)}),
+        LeaderRow(
+            "gemma-local", "01", RUN, "incomplete", "", Counts(150, 61, 0, 0, 61, 0), {"accuracy": proportion(0.7, 61)}
+        ),
         LeaderRow("mistral-large", "02", RUN, "skipped", "no key: set MISTRAL_API_KEY in .env"),
     )
     names = [r.candidate for r in rows[:5]]
     slices = tuple(
-        SliceRow(label, {n: proportion(max(0.05, r.metrics["accuracy"].value - drop), size) for n, r in zip(names, rows, strict=False)})
+        SliceRow(
+            label,
+            {
+                n: proportion(max(0.05, r.metrics["accuracy"].value - drop), size)
+                for n, r in zip(names, rows, strict=False)
+            },
+        )
         for label, drop, size in (("lang:en", -0.03, 90), ("lang:de", 0.06, 38), ("priority:urgent", 0.17, 22))
     )
     before = "You are a support agent.\nRead the ticket.\n\nAnswer with the queue.\n\nTicket:\n{{ ticket }}\n"
-    after = "You are a support agent.\nRead the ticket.\n\nAnswer with JSON: {\"queue\": ..., \"urgent\": true|false}.\nUse only the queues listed.\n\nTicket:\n{{ ticket }}\n"
+    after = 'You are a support agent.\nRead the ticket.\n\nAnswer with JSON: {"queue": ..., "urgent": true|false}.\nUse only the queues listed.\n\nTicket:\n{{ ticket }}\n'
     return SuitePage(
         name="ticket-triage", family="generalist",
         columns=(Column("accuracy", "%", primary=True), Column("field_f1"), Column("latency p50", "s", higher_is_better=False)),
@@ -90,8 +98,26 @@ def iris() -> SuitePage:
         LeaderRow(name, "77aa", RUN, "complete", "", counts, cells(v, h), 0.0, 0.0, 0.0004, 0.0011, 0.0)
         for name, v, h in (("linear", 54.6, 2.9), ("forest", 57.9, 3.2), ("boosting", 59.7, 3.4), ("mean", 77.0, 3.1))
     )
-    once = LeaderRow("one series", "77ab", RUN, "complete", "", Counts(1, 1, 0, 0, 1, 0), {"rmse": Cell(61.2, n=1, groups=1, method="bootstrap", signature="aa")}, 0.0, 0.0)
-    return SuitePage("diabetes", "tabular", (Column("rmse", "", higher_is_better=False, primary=True),), (*rows, once), "Disease progression after one year, 5-fold.", 442, "feed")
+    once = LeaderRow(
+        "one series",
+        "77ab",
+        RUN,
+        "complete",
+        "",
+        Counts(1, 1, 0, 0, 1, 0),
+        {"rmse": Cell(61.2, n=1, groups=1, method="bootstrap", signature="aa")},
+        0.0,
+        0.0,
+    )
+    return SuitePage(
+        "diabetes",
+        "tabular",
+        (Column("rmse", "", higher_is_better=False, primary=True),),
+        (*rows, once),
+        "Disease progression after one year, 5-fold.",
+        442,
+        "feed",
+    )
 
 
 def fails(count: int) -> list[FailRow]:
@@ -111,13 +137,33 @@ def fails(count: int) -> list[FailRow]:
                 scores=(ScoreLine(HOSTILE, "unscorable", None, None, HOSTILE, HOSTILE, ((HOSTILE, None),)),), finish=HOSTILE, usage={HOSTILE: 1}, trace=(TraceStep(HOSTILE, HOSTILE, HOSTILE, None, output=HOSTILE),)),
         FailRow(sample_id="t-big", output="x" * 1_000_000),
     ]  # fmt: skip
-    found += [FailRow(f"t-{i:03d}", output="billing", target="access", scores=(ScoreLine("accuracy", "scored", 0.0),), seconds=0.5, usd=0.001) for i in range(100, 100 + count - len(found))]
+    found += [
+        FailRow(
+            f"t-{i:03d}",
+            output="billing",
+            target="access",
+            scores=(ScoreLine("accuracy", "scored", 0.0),),
+            seconds=0.5,
+            usd=0.001,
+        )
+        for i in range(100, 100 + count - len(found))
+    ]
     return found
 
 
 def hostile_suite() -> SuitePage:
     counts = Counts(3, 3, 0, 0, 3, 0)
-    hostile = LeaderRow(HOSTILE, HOSTILE, HOSTILE, "complete", HOSTILE, counts, {HOSTILE: Cell(0.5, 0.2, 0.8, None, HOSTILE, 3, 3, HOSTILE)}, 1.0, 1.0)
+    hostile = LeaderRow(
+        HOSTILE,
+        HOSTILE,
+        HOSTILE,
+        "complete",
+        HOSTILE,
+        counts,
+        {HOSTILE: Cell(0.5, 0.2, 0.8, None, HOSTILE, 3, 3, HOSTILE)},
+        1.0,
+        1.0,
+    )
     return SuitePage(HOSTILE, HOSTILE, (Column(HOSTILE, "", primary=True),), (hostile, LeaderRow("b" + HOSTILE, status="skipped", reason=HOSTILE)), HOSTILE, 3, HOSTILE,
                      card={HOSTILE: HOSTILE}, slices=(SliceRow(HOSTILE, {HOSTILE: Cell(0.4)}),), prompts=(Prompt(HOSTILE, HOSTILE, HOSTILE, (HOSTILE,), HOSTILE),),
                      diffs=(PromptDiff(HOSTILE, HOSTILE, HOSTILE, HOSTILE, "new"),), notes=(Note(HOSTILE),), sql=HOSTILE)  # fmt: skip
@@ -125,14 +171,44 @@ def hostile_suite() -> SuitePage:
 
 def make_site(*, hostile: bool = True) -> Site:
     entries = (
-        EntryLine("ticket-triage", "claude-haiku · v2 prompt", "ab12cd34ef", "complete", "", Counts(150, 147, 3, 2, 145, 20), 0.186, fails(30), 30),
-        EntryLine("ticket-triage", "gpt-mini", "bb", "complete", "", Counts(150, 150, 0, 2, 148, 20), 0.0615, fails(120)[4:], 2_345),
+        EntryLine(
+            "ticket-triage",
+            "claude-haiku · v2 prompt",
+            "ab12cd34ef",
+            "complete",
+            "",
+            Counts(150, 147, 3, 2, 145, 20),
+            0.186,
+            fails(30),
+            30,
+        ),
+        EntryLine(
+            "ticket-triage",
+            "gpt-mini",
+            "bb",
+            "complete",
+            "",
+            Counts(150, 150, 0, 2, 148, 20),
+            0.0615,
+            fails(120)[4:],
+            2_345,
+        ),
         EntryLine("ticket-triage", "mistral-large", "02", "skipped", "no key: set MISTRAL_API_KEY in .env"),
         EntryLine("diabetes", "linear", "77aa", "complete", "", Counts(442, 442, 0, 0, 442, 0), 0.0),
     )
     run = RunPage(RUN, "evalkit run suites/tickets.yaml -c haiku -c openai/gpt-mini", "complete", "2026-11-22 14:05 UTC", "2026-11-22 14:09 UTC", "3f2c1ab (main)",
                   {"evalkit": "0.1.0", "python": "3.11.7", "numpy": "2.4.6"}, entries, (Note("mistral-large skipped: no key"),))  # fmt: skip
-    bad = RunPage(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, {HOSTILE: HOSTILE}, (EntryLine(HOSTILE, HOSTILE, HOSTILE, "complete", HOSTILE, failing=fails(4), failing_total=4),), (Note(HOSTILE),))
+    bad = RunPage(
+        HOSTILE,
+        HOSTILE,
+        HOSTILE,
+        HOSTILE,
+        HOSTILE,
+        HOSTILE,
+        {HOSTILE: HOSTILE},
+        (EntryLine(HOSTILE, HOSTILE, HOSTILE, "complete", HOSTILE, failing=fails(4), failing_total=4),),
+        (Note(HOSTILE),),
+    )
     suites = (triage(), iris(), *((hostile_suite(),) if hostile else ()))
     return Site("evalkit report", "2026-11-22 14:10 UTC", "0.1.0", suites, (run, *((bad,) if hostile else ())))
 

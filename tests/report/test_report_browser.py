@@ -1,0 +1,183 @@
+"""The report in a real browser, opened from disk: quiet, offline, narrow, dark, by keyboard, with hostile text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from evalkit.report.site import render_site
+
+PAGES = ("index.html", "suites/ticket-triage.html", "suites/diabetes.html", "runs/20261122-1405-k3f9.html")
+CONTRAST = """() => {
+  const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+  const rgb = (colour) => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1); return [...canvas.getImageData(0, 0, 1, 1).data]; };
+  const light = ([r, g, b]) => [r, g, b].map(v => v / 255).map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4).reduce((s, v, i) => s + v * [.2126, .7152, .0722][i], 0);
+  const behind = (node) => { for (; node; node = node.parentElement) { const c = rgb(getComputedStyle(node).backgroundColor); if (c[3] > 250) return c; } return [255, 255, 255, 255]; };
+  const found = [];
+  for (const node of document.querySelectorAll('h1, h2, p, a, td, th, dt, dd, small, summary, .chip, .counts, .interval, .dropped, .muted, text')) {
+    if (!node.textContent.trim() || !node.checkVisibility()) continue;
+    const style = getComputedStyle(node);
+    const front = light(rgb(node instanceof SVGElement ? style.fill : style.color));
+    const back = light(behind(node instanceof SVGElement ? node.closest('figure') || node.parentElement : node));
+    const ratio = (Math.max(front, back) + .05) / (Math.min(front, back) + .05);
+    found.push([ratio, node.tagName + '.' + (node.getAttribute('class') || '') + ' ' + node.textContent.trim().slice(0, 30)]);
+  }
+  return found.sort((a, b) => a[0] - b[0]).slice(0, 3).concat([[found.length, 'checked']]);
+}"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def folder(site, tmp_path):
+    render_site(site, tmp_path)
+    return tmp_path
+
+
+def context(browser: Browser, **options) -> tuple[BrowserContext, list[str]]:
+    """A fresh context and everything it complained about or asked for besides the pages themselves."""
+    made, trouble = browser.new_context(**options), []
+    made.on("console", lambda message: trouble.append(f"console: {message.text}"))
+    made.on("weberror", lambda error: trouble.append(f"error: {error.error}"))
+    made.on(
+        "request", lambda request: request.is_navigation_request() or trouble.append(f"request: {request.url[:200]}")
+    )
+    made.on("dialog", lambda dialog: (trouble.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+    return made, trouble
+
+
+def opened(made: BrowserContext, folder, name: str) -> Page:
+    page = made.new_page()
+    page.goto((folder / name).as_uri())
+    return page
+
+
+def test_every_page_is_quiet_offline_and_runs_nothing_hostile(browser, folder):
+    made, trouble = context(browser)
+    for path in sorted(folder.rglob("*.html")):
+        page = opened(made, folder, path.relative_to(folder).as_posix())
+        page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
+        assert page.evaluate("window.hacked") is None, path.name
+        assert page.locator("body").is_visible()
+        assert page.locator("img, iframe, object, embed, base").count() == 0
+        page.close()
+    made.close()
+    assert trouble == []
+
+
+@pytest.mark.parametrize("width", [390, 820, 1280])
+def test_no_page_scrolls_sideways(browser, folder, width):
+    made, _ = context(browser, viewport={"width": width, "height": 844})
+    for path in sorted(folder.rglob("*.html")):
+        page = opened(made, folder, path.relative_to(folder).as_posix())
+        page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path.name
+        page.close()
+    made.close()
+
+
+def test_the_keyboard_reaches_toggle_tables_and_details(browser, folder):
+    made, _ = context(browser)
+    page = opened(made, folder, "suites/ticket-triage.html")
+    reached = []
+    for _ in range(45):
+        page.keyboard.press("Tab")
+        reached.append(
+            page.evaluate(
+                "document.activeElement.id || document.activeElement.className || document.activeElement.tagName"
+            )
+        )
+    assert reached[0] == "skip"
+    assert "theme" in reached
+    assert "scroll" in reached
+    assert "SUMMARY" in reached
+    page.locator("summary", has_text="Derive the headline").focus()
+    page.keyboard.press("Enter")
+    assert page.get_by_text("from leaderboard").is_visible()
+    made.close()
+
+
+def test_the_toggle_switches_and_is_remembered_on_the_next_page(browser, folder):
+    made, _ = context(browser, color_scheme="light")
+    page = opened(made, folder, "index.html")
+    before = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.locator("#theme").focus()
+    page.keyboard.press("Enter")
+    after = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert before != after
+    assert page.locator("#theme").get_attribute("aria-label") == "Switch to light colours"
+    page.locator(".panel h2 a").first.click()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == after
+    made.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_text_has_contrast_in_both_schemes(browser, folder, name, scheme):
+    made, _ = context(browser, color_scheme=scheme)
+    page = opened(made, folder, name)
+    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
+    *worst, (checked, _) = page.evaluate(CONTRAST)
+    made.close()
+    assert checked > 20
+    assert worst[0][0] >= 4.5, worst
+
+
+def test_columns_sort_by_value_and_empty_cells_stay_last(browser, folder):
+    made, _ = context(browser)
+    page = opened(made, folder, "suites/ticket-triage.html")
+    names = page.locator("table.board tbody th bdi")
+    assert names.first.text_content() == "claude-haiku · v2 prompt"
+    button = page.get_by_role("button", name="Cost per 1,000")
+    button.click()
+    assert names.first.text_content() == "claude-haiku · v2 prompt"
+    assert names.last.text_content() == "smollm2-135m (local)"
+    button.click()
+    assert names.first.text_content() == "tfidf + logistic regression"
+    assert names.last.text_content() == "smollm2-135m (local)"
+    assert page.locator("th[aria-sort=ascending]").count() == 1
+    made.close()
+
+
+def test_failing_samples_are_filtered_by_words(browser, folder):
+    made, _ = context(browser)
+    page = opened(made, folder, "runs/20261122-1405-k3f9.html")
+    shown = page.locator("details.fail:visible")
+    whole = shown.count()
+    page.get_by_role("searchbox").fill("lang:de lager")
+    assert shown.count() == 1
+    assert page.locator("form.filter output").text_content() == f"1 of {whole}"
+    page.get_by_role("searchbox").fill("")
+    assert shown.count() == whole
+    made.close()
+
+
+def test_without_scripts_the_page_is_complete(browser, folder):
+    made, trouble = context(browser, java_script_enabled=False)
+    page = opened(made, folder, "suites/ticket-triage.html")
+    assert page.locator("#theme").is_hidden()
+    assert page.get_by_role("cell", name="87.3 % [82.0, 92.7]").is_visible()
+    page.locator("summary", has_text="Data card").click()
+    assert page.get_by_text("CC0-1.0").is_visible()
+    made.close()
+    assert trouble == []
+
+
+def test_charts_have_titles_and_descriptions(browser, folder):
+    made, _ = context(browser)
+    page = opened(made, folder, "suites/ticket-triage.html")
+    assert page.get_by_role("img", name="accuracy on ticket-triage").count() == 2
+    chart = page.locator("figure.chart svg").first
+    assert "gpt-mini: 82.0 % [75.9, 88.1]." in chart.locator("desc").text_content()
+    boxes = chart.locator("text:visible").evaluate_all("all => all.map(t => t.getBoundingClientRect().toJSON())")
+    frame = chart.bounding_box()
+    assert all(frame["x"] - 2 <= box["left"] and box["right"] <= frame["x"] + frame["width"] + 2 for box in boxes)
+    made.close()
