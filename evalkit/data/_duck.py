@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _FETCH = 1000
+VIEW = "evalkit_rows"
 
 
 def quoted(text: str) -> str:
@@ -26,8 +27,8 @@ def quoted(text: str) -> str:
 
 
 @contextmanager
-def connection(database: Path | None, allowed: Sequence[Path], search: Path) -> Iterator[DuckDBPyConnection]:
-    """A connection that reads files in the `allowed` folders only; relative names in SQL start at `search`.
+def connection(database: Path | None, folder: Path) -> Iterator[DuckDBPyConnection]:
+    """A connection that reads files inside `folder` only; `file('name')` in SQL is the path of a file there.
 
     One thread keeps the rows in their order; extensions are neither fetched nor loaded. Raises ConfigError when the
     database cannot be opened.
@@ -44,9 +45,8 @@ def connection(database: Path | None, allowed: Sequence[Path], search: Path) -> 
         raise ConfigError([Problem(f"cannot be opened: {_first_line(error)}", str(database), hint=hint)]) from error
     with closing(opened):
         opened.execute("set TimeZone='UTC'")
-        opened.execute(f"set file_search_path={quoted(str(search))}")
-        folders = ", ".join(quoted(str(folder)) for folder in allowed)
-        opened.execute(f"set allowed_directories=[{folders}]")
+        opened.execute(f"create temp macro file(name) as {quoted(f'{folder}/')} || name")
+        opened.execute(f"set allowed_directories=[{quoted(str(folder))}]")
         opened.execute("set enable_external_access=false")
         opened.execute("set lock_configuration=true")
         yield opened
@@ -58,11 +58,12 @@ def rows(opened: DuckDBPyConnection, query: str, shown: str) -> Iterator[Record 
     Raises ConfigError when the query cannot run.
     """
     with _named(shown):
-        columns = opened.execute(f"describe ({query}\n)").fetchall()
+        view(opened, query, shown)
+        columns = opened.execute(f"describe {VIEW}").fetchall()
         blobs = [name for name, kind, *_ in columns if kind == "BLOB"]
-        kept = ", ".join(f"{quoted(name)}: q.{_column(name)}" for name, *_ in columns if name not in blobs)
-        outer = ", ".join([f"to_json({{{kept}}})::varchar" if kept else "'{}'", *(f"q.{_column(n)}" for n in blobs)])
-        result = opened.execute(f"select {outer} from ({query}\n) q")  # noqa: S608 - one checked SELECT, in a closed connection
+        kept = ", ".join(f"{quoted(name)}: {_column(name)}" for name, *_ in columns if name not in blobs)
+        outer = ", ".join([f"to_json({{{kept}}})::varchar" if kept else "'{}'", *map(_column, blobs)])
+        result = opened.execute(f"select {outer} from {VIEW}")  # noqa: S608 - names are quoted
     number = 0
     while batch := _fetch(result, shown):
         for text, *data in batch:
@@ -76,6 +77,12 @@ def _fetch(result: DuckDBPyConnection, shown: str) -> list[Any]:
         return batch
 
 
+def view(opened: DuckDBPyConnection, query: str, shown: str) -> None:
+    """Give one SELECT the name `VIEW`, so that no text of it meets ours. Raises ConfigError when it cannot run."""
+    with _named(shown):
+        opened.execute(f"create or replace temp view {VIEW} as {query}")
+
+
 @contextmanager
 def _named(shown: str) -> Iterator[None]:
     try:
@@ -86,8 +93,9 @@ def _named(shown: str) -> Iterator[None]:
 
 def failed(error: duckdb.Error, shown: str) -> ConfigError:
     """DuckDB's refusal as an error that names the file or query."""
-    hint = "only files inside the data set's folder can be read" if "disabled by config" in str(error) else None
-    return ConfigError([Problem(_first_line(error), shown, hint=hint)])
+    hint = "write file('name') for a file in the data set's folder; others cannot be read"
+    closed = "disabled by config" in str(error)
+    return ConfigError([Problem(_first_line(error), shown, hint=hint if closed else None)])
 
 
 def _first_line(error: duckdb.Error) -> str:

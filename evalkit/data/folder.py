@@ -54,8 +54,13 @@ class Folder:
     def _with_file(self, record: Record) -> Record | Problem:
         path = record.fields.get(self.column)
         if not isinstance(path, str) or not path:
-            hint = did_you_mean(self.column, record.fields) or f"columns: {', '.join(map(str, record.fields))}"
-            return Problem(f"no path in column {self.column!r}", record.file, record.line, hint)
+            known = f"columns: {', '.join(map(str, record.fields))}"
+            hint = None if self.column in record.fields else did_you_mean(self.column, record.fields) or known
+            return Problem(f"there is no path in column {self.column!r}", record.file, record.line, hint)
+        try:
+            inside(self.folder.resolve(), path)
+        except ValueError as error:
+            return Problem(str(error), record.file, record.line)
         own = record.fields.get("input")
         media = self._media(path)
         given = {**(own if isinstance(own, dict) else {}), **media}

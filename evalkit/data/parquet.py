@@ -25,7 +25,7 @@ class Parquet:
         """Stream the rows, file by file; dates are ISO text, bytes are media."""
         for file in expand(self.root, self.path):
             real = file.path.resolve()
-            with connection(None, [real.parent], real.parent) as opened:
+            with connection(None, real.parent) as opened:
                 query = f"select * from read_parquet({quoted(_literal(real))})"  # noqa: S608 - the path is quoted
                 yield from rows(opened, query, file.shown)
 

@@ -13,7 +13,7 @@ import duckdb
 from evalkit.core.errors import ConfigError, Problem
 from evalkit.core.keys import digest
 from evalkit.core.options import build
-from evalkit.data._duck import connection, failed, rows
+from evalkit.data._duck import VIEW, connection, failed, rows, view
 from evalkit.data._files import expand
 from evalkit.data._records import Record
 
@@ -27,7 +27,7 @@ _SHOWN = "dataset.query"
 class Sql:
     """The rows of `query`, one SELECT, over `database` (a DuckDB file, opened read-only) or none.
 
-    File names in the query start at `root` and may not leave it.
+    `file('name')` in the query is a file in the folder `root`, as in `from read_csv(file('tickets.csv'))`.
     """
 
     query: str
@@ -37,16 +37,15 @@ class Sql:
     def records(self) -> Iterator[Record | Problem]:
         """Stream the rows in the order that the query gives them."""
         with self._open() as opened:
-            query = self._checked(opened)
-            yield from rows(opened, query, _SHOWN)
+            yield from rows(opened, self._checked(opened), _SHOWN)
 
     def fingerprint(self) -> str:
         """The query's answer, hashed inside DuckDB whatever its order: what a query reads is not known beforehand."""
         total = "select count(*), bit_xor(md5_number(q::varchar)), sum(hash(q)::hugeint)"
         with self._open() as opened:
-            query = self._checked(opened)
+            view(opened, self._checked(opened), _SHOWN)
             try:
-                found = opened.execute(f"{total} from ({query}\n) q").fetchone()
+                found = opened.execute(f"{total} from {VIEW} q").fetchone()
             except duckdb.Error as error:
                 raise failed(error, _SHOWN) from error
         return digest([self.query, [str(part) for part in found or ()]])
@@ -57,13 +56,13 @@ class Sql:
 
     @property
     def folder(self) -> Path:
-        """Where relative media paths and file names in the query start."""
+        """Where relative media paths, and the files of the query, start."""
         return Path(self.root)
 
     def _open(self) -> AbstractContextManager[DuckDBPyConnection]:
         folder = Path(self.root).resolve()
         database = expand(self.root, self.database)[0].path if self.database else None
-        return connection(database, [folder], folder)
+        return connection(database, folder)
 
     def _checked(self, opened: DuckDBPyConnection) -> str:
         try:
@@ -72,7 +71,7 @@ class Sql:
             raise failed(error, _SHOWN) from error
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
             raise ConfigError([Problem("the query must be one SELECT", _SHOWN)])
-        return str(statements[0].query).strip().rstrip(";")
+        return self.query
 
 
 def make(**options: Any) -> Sql:
