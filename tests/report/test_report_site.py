@@ -204,3 +204,10 @@ def test_a_folder_that_cannot_be_written_is_an_os_error(tmp_path):
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(OSError, match="file"):
         render_site(Site("t", "now", "0"), tmp_path / "file")
+
+
+def test_ids_are_unique_on_every_page(site, tmp_path):
+    render_site(site, tmp_path)
+    for name, content in files(tmp_path).items():
+        ids = re.findall(rb'\sid="([^"]*)"', content)
+        assert len(ids) == len(set(ids)), name

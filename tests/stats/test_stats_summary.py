@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import zlib
 
 import numpy as np
@@ -318,3 +320,8 @@ def test_epochs_flag_identical_repeats_and_need_two_of_everything():
     assert decompose(observations([Row("a", repeat=r, value=1.0) for r in range(3)])) is None
     assert decompose(observations([Row("a", value=1.0), Row("b", value=0.0)])) is None
     assert decompose(observations([Row("a", value=1.0), Row("b")])) is None
+
+
+def test_estimating_needs_scipy_special_only():
+    code = "import sys, evalkit.stats.summary, evalkit.stats.variance; sys.exit('scipy.stats' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
