@@ -151,7 +151,7 @@ def messages_events(ask: Ask, a: Answer, *, cached: bool) -> Iterator[tuple[str,
     yield _event("message_stop")
 
 
-def _event(name: str, **fields: Any) -> tuple[str, dict[str, Any]]:
+def _event(name: str, /, **fields: Any) -> tuple[str, dict[str, Any]]:
     return name, {"type": name, **fields}
 
 

@@ -78,7 +78,7 @@ def responses_events(ask: Ask, a: Answer) -> Iterator[Event]:
     whole = responses_body(ask, a)
     numbers = count()
 
-    def event(name: str, **fields: Any) -> Event:
+    def event(name: str, /, **fields: Any) -> Event:
         return name, {"type": name, "sequence_number": next(numbers), **fields}
 
     started = {**whole, "status": "in_progress", "output": [], "usage": None, "incomplete_details": None}
@@ -108,7 +108,7 @@ def _inside(ask: Ask, a: Answer, item: dict[str, Any]) -> Iterator[Event]:
     elif item["type"] == "function_call":
         for piece in pieces(a.text):
             yield "response.function_call_arguments.delta", {"delta": piece}
-        yield "response.function_call_arguments.done", {"arguments": a.text, "name": item["name"]}
+        yield "response.function_call_arguments.done", {"arguments": a.text}
     else:
         yield from _spoken(ask, a, item["content"][0])
 
