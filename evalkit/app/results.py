@@ -97,7 +97,7 @@ def results_of(
             is_primary = metric.name == primary
             base = {
                 "entry_id": entry_id, "scorer_sig": one.sig, "metric": metric.name, "signature": signature,
-                "is_primary": is_primary, "higher_is_better": metric.higher_is_better, "unit": metric.unit,
+                "is_primary": is_primary, "higher_is_better": metric.higher_is_better, "unit": metric.unit or ("%" if metric.bounds == (0.0, 1.0) else ""),
             }  # fmt: skip
             whole = {"planned": planned, "answered": counts.answered, "cached": counts.cached}
             yield {**base, "slice": WHOLE, **_folded(metric, found, suite.seed), **whole}

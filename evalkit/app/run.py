@@ -33,6 +33,7 @@ from evalkit.core.keys import digest
 from evalkit.engine.journal import Journal
 from evalkit.engine.records import Note
 from evalkit.store import planning as stored
+from evalkit.store.bulk import first_row
 from evalkit.store.database import transaction
 
 
@@ -195,7 +196,7 @@ def _adopt(workspace: Workspace, run_ids: Sequence[str]) -> str | None:
 
 def _take_generations(connection: Any, entries: Sequence[PlannedEntry]) -> None:
     for entry in entries:
-        row = connection.execute("select generation from entry where entry_id = ?", [entry.entry_id]).fetchone()
+        row = first_row(connection, "select generation from entry where entry_id = ?", [entry.entry_id])
         entry.generation = row[0] if row else 0
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from evalkit.store.bulk import first_row
+
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
@@ -41,7 +43,9 @@ def scores(connection: DuckDBPyConnection, entry_id: str, sig: str, metric: str,
     `parts` and `worst_parts` are JSON texts, read only when asked for.
     """
     wanted = "s.parts, s.worst_parts," if parts else ""
-    found = connection.execute(_SCORES.format(parts=wanted), {"entry": entry_id, "sig": sig, "metric": metric}).fetchnumpy()
+    found = connection.execute(
+        _SCORES.format(parts=wanted), {"entry": entry_id, "sig": sig, "metric": metric}
+    ).fetchnumpy()
     columns: dict[str, Any] = {}
     for name, array in found.items():
         if name in ("value", "worst"):
@@ -59,24 +63,26 @@ def scores(connection: DuckDBPyConnection, entry_id: str, sig: str, metric: str,
 
 def counts(connection: DuckDBPyConnection, entry_id: str) -> Counts:
     """How many cells of an entry are answered, errored, and answered from the store."""
-    row = connection.execute(
+    row = first_row(
+        connection,
         "select count(*) filter (where k.error_kind is null), count(*) filter (where k.error_kind is not null),"
         " count(*) filter (where a.cached) from answer a join call k using (call_id) where a.entry_id = ?",
         [entry_id],
-    ).fetchone()
+    )
     return Counts(*row) if row else Counts(0, 0, 0)
 
 
 def errored_cells(connection: DuckDBPyConnection, entry_id: str) -> int:
     """Cells that failed by provider, scorer or judge: a failed call, or a score that errored."""
-    row = connection.execute(
+    row = first_row(
+        connection,
         "select count(distinct c.position) from cell c join answer a using (entry_id, position)"
         " join call k on k.call_id = a.call_id"
         " left join entry_scorer es on es.entry_id = c.entry_id"
         " left join score s on s.call_id = a.call_id and s.sample_hash = c.sample_hash and s.scorer_sig = es.scorer_sig"
         " where c.entry_id = ? and (k.error_kind is not null or s.status = 'errored')",
         [entry_id],
-    ).fetchone()
+    )
     return int(row[0]) if row else 0
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from evalkit.core.errors import ErrorKind, Finish
 from evalkit.core.types import Failure, Response, Step
+from evalkit.store.bulk import first_row
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -57,11 +58,12 @@ class Answered:
 
 def equal_plan(connection: DuckDBPyConnection, plan_id: str) -> str | None:
     """The newest entry that has all cells of this plan, or None."""
-    row = connection.execute(
+    row = first_row(
+        connection,
         "select e.entry_id from entry e join run r using (run_id) where e.plan_id = ? and e.planned > 0 "
         "and (select count(*) from cell c where c.entry_id = e.entry_id) = e.planned order by r.started desc limit 1",
         [plan_id],
-    ).fetchone()
+    )
     return None if row is None else str(row[0])
 
 
