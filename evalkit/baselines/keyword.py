@@ -41,8 +41,8 @@ class Keyword(Reader, Named):
 
     def __post_init__(self) -> None:
         rules = bundled(self.lexicon) if isinstance(self.lexicon, str) else self.lexicon
-        object.__setattr__(self, "_content", digest(rules))
         object.__setattr__(self, "_fields", tuple(_compile(name, rule) for name, rule in rules.items()))
+        object.__setattr__(self, "_content", digest(rules))
 
     @property
     def fingerprint(self) -> str:

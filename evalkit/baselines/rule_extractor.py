@@ -50,7 +50,7 @@ _PERSON_WORDS = (
     "ask for|questions to|contact[^:.]{0,20}:|for|with|by|chair,?|Herr|Frau|Ms|Mrs|Mr|Dr|pilot will be|instructor is|"
     "driver:|für|an"
 )
-_PERSON = re.compile(rf"\b(?:{_PERSON_WORDS})\s+(?:Dr\s+|Herr\s+)?(?P<v>{_CAPITAL}\s+{_CAPITAL})")
+_PERSON = re.compile(rf"\b(?i:{_PERSON_WORDS})\s+(?:Dr\s+|Herr\s+)?(?P<v>{_CAPITAL}\s+{_CAPITAL})")
 _SIGNED = re.compile(rf"[.!?]\s+(?P<v>{_CAPITAL}\s+{_CAPITAL})\W*\Z")
 _PLACE = re.compile(rf"\b(?:in|at|to|à|en|i|a)\s+(?P<v>{_CAPITAL})(?=[\s.,;:)!?])")
 _AFTER_COMMA = re.compile(rf",\s+(?P<v>{_CAPITAL})(?=\s*[.:,]|\Z)")
