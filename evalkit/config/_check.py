@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import types
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -14,6 +15,8 @@ from evalkit.config._yaml import Document, join
 from evalkit.core.errors import Problem, did_you_mean
 
 M = TypeVar("M", bound=BaseModel)
+_SALVAGE_ROUNDS = 6
+_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?$")
 _INSTANCE = re.compile(r" or instance of \w+")
 # A key pasted where its name belongs must not be repeated in a message.
 _GUARDED = re.compile(r"key|secret|token|password|authorization", re.IGNORECASE)
@@ -30,12 +33,39 @@ def validate(model: type[M], document: Document) -> tuple[M | None, list[Problem
     if document.problems:
         return None, list(document.problems)
     try:
-        return model.model_validate(_frozen(document.data)), []
+        return model.model_validate(frozen(document.data)), []
     except ValidationError as error:
-        # An item that fits no form of a union is reported once per form; the first one is the one to read.
-        found = {_path(item["loc"]): item for item in reversed(error.errors(include_url=False))}
-        problems = [_problem(model, document, item) for item in found.values()]
+        found = {_path(item["loc"]): item for item in error.errors(include_url=False)}
+        # A list that lost its wrong items is too short only in pydantic's eyes.
+        broken = [path for path, item in found.items() if item["type"] == "too_short"]
+        vain = {path for path in broken if any(other.startswith(f"{path}[") for other in found)}
+        problems = [_problem(model, document, item) for path, item in found.items() if path not in vain]
         return None, sorted(problems, key=lambda problem: problem.line or 0)
+
+
+def salvage(model: type[M], document: Document, fill: Mapping[str, Any]) -> M | None:
+    """A model of what is right in a document, so that the rest of its problems can be found too; None if too little is.
+
+    Wrong values are left out (a list with its wrong item), and `fill` stands in for top-level keys that are needed.
+    """
+    data = deepcopy(document.data) if not document.problems and isinstance(document.data, dict) else {}
+    for _ in range(_SALVAGE_ROUNDS if data else 0):
+        try:
+            return model.model_validate(frozen({**fill, **data}))
+        except ValidationError as error:
+            for item in error.errors(include_url=False):
+                _leave_out(data, [step for step in item["loc"] if step != "[key]"])
+    return None
+
+
+def _leave_out(data: dict[str, Any], steps: Sequence[str | int]) -> None:
+    holder, key = data, str(steps[0])
+    for step in steps[1:]:
+        inner = holder.get(key)
+        if not isinstance(inner, dict) or step not in inner:
+            break
+        holder, key = inner, str(step)
+    holder.pop(key, None)
 
 
 def problem_at(document: Document, path: str, message: str, hint: str | None = None) -> Problem:
@@ -48,10 +78,11 @@ def fields_of(model: type[BaseModel]) -> dict[str, Any]:
     return {info.alias or name: info.annotation for name, info in model.model_fields.items()}
 
 
-def _frozen(value: Any) -> Any:
+def frozen(value: Any) -> Any:
+    """JSON values with tuples for lists, as the models take them."""
     if isinstance(value, Mapping):
-        return {key: _frozen(item) for key, item in value.items()}
-    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
+        return {key: frozen(item) for key, item in value.items()}
+    return tuple(frozen(item) for item in value) if isinstance(value, list) else value
 
 
 def _path(steps: Sequence[str | int]) -> str:
@@ -86,6 +117,8 @@ def _message(item: ErrorDetails) -> str:
     if item["type"] in ("value_error", "assertion_error"):
         return str(item["ctx"]["error"])
     given = item["input"]
+    if item["type"] in ("too_short", "too_long"):
+        return item["msg"].replace("Tuple should have", "needs").replace(" after validation", "")
     text = item["msg"].replace("Input should be", "should be").replace("a valid tuple", "a list")
     text = text.replace("a valid dictionary", "a mapping").replace("String should", "should")
     text = _INSTANCE.sub("", text).replace("a valid string", "text").replace("integer", "whole number")
@@ -96,6 +129,8 @@ def _message(item: ErrorDetails) -> str:
 
 
 def _hint(item: ErrorDetails) -> str | None:
+    if item["type"] in ("int_type", "float_type") and _NUMBER.match(str(item["input"])):
+        return "write it without quotes"
     if item["type"] != "literal_error" or not isinstance(item["input"], str):
         return None
     allowed = str(item["ctx"]["expected"]).replace(" or ", ", ").split(", ")

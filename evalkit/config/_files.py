@@ -171,10 +171,15 @@ class Reader:
         return None
 
     def _within(self, name: str, path: str) -> Path | None:
-        if "\0" in name:
-            self._add(path, "a path holds no NUL")
+        try:
+            found = (self.base / name).resolve()
+            found.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            found = (self.base / name).resolve()
+        except (OSError, RuntimeError, ValueError) as error:
+            # A loop of links, a name that is too long or holds NUL, a folder that may not be entered.
+            self._add(path, f"{name!r:.80} cannot be read: {getattr(error, 'strerror', None) or error}")
             return None
-        found = (self.base / name).resolve()
         if any(found.is_relative_to(root) for root in self.roots):
             return found
         self._add(

@@ -22,7 +22,7 @@ def _columns(value: Any) -> Any:
 
 
 Columns = Annotated[
-    str | tuple[Any, ...] | dict[str, Any],
+    Any,
     PlainValidator(_columns),
     WithJsonSchema(
         {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, {"type": "object"}]},
@@ -35,18 +35,24 @@ class Fields(Strict):
     """Which columns of a record become which part of a sample; a dotted name reaches into nested JSON."""
 
     id: str | None = Field(default=None, min_length=1, description="Column of the sample id.")
-    input: Columns | None = Field(
-        default=None, description="The input: {field of the family: column}, `*` for all columns."
-    )
-    target: Columns | None = Field(default=None, description="The right answer: a column, or {part: column}.")
+    input: Columns = Field(default=None, description="The input: {field of the family: column}, `*` for all columns.")
+    target: Columns = Field(default=None, description="The right answer: a column, or {part: column}.")
     group: str | None = Field(
         default=None, min_length=1, description="Column of the cluster for statistics: document, speaker, template."
     )
-    tags: Columns | None = Field(default=None, description="Columns whose values become tags, as `column:value`.")
-    meta: Columns | None = Field(default=None, description="Columns kept beside the sample, for slices and reading.")
+    tags: Columns = Field(default=None, description="Columns whose values become tags, as `column:value`.")
+    meta: Columns = Field(default=None, description="Columns kept beside the sample, for slices and reading.")
     checks: str | None = Field(
         default=None, min_length=1, description="Column with scorer specs that hold for one sample only."
     )
+
+
+_SPLIT_KEYS = {
+    "kfold": {"k", "stratify", "grouped", "seed"},
+    "holdout": {"test_share", "stratify", "grouped", "seed"},
+    "given": {"field"},
+    "time": {"field", "test_share"},
+}
 
 
 class Split(Strict):
@@ -54,23 +60,25 @@ class Split(Strict):
 
     kind: Literal["kfold", "holdout", "given", "time"] = Field(
         description="kfold: k parts, each asked once. holdout: one part is asked. given: a field says which. "
-        "time: the past is learnt from, the future asked."
+        "time: the past is learnt from, the last part is asked."
     )
-    k: int = Field(default=5, ge=2, le=100, description="Number of parts (kfold) or of origins (time).")
+    k: int = Field(default=5, ge=2, le=100, description="kfold: the number of parts.")
+    test_share: float = Field(default=0.2, gt=0, lt=1, description="holdout, time: the share that is asked.")
     field: str | None = Field(
         default=None, min_length=1, description="given: where `train` or `test` stands. time: what orders samples."
     )
-    test_share: float = Field(default=0.2, gt=0, lt=1, description="holdout: the share that is asked.")
-    seed: int = Field(default=0, ge=0, le=SEED_MAX, description="Decides which sample falls into which part.")
-    grouped: bool = Field(default=True, description="Samples of one group never stand on both sides.")
+    stratify: str | None = Field(
+        default="target", min_length=1, description="kfold, holdout: whose shares every part keeps; null for none."
+    )
+    grouped: bool = Field(default=True, description="kfold, holdout: samples of one group never stand on both sides.")
+    seed: int = Field(default=0, ge=0, le=SEED_MAX, description="kfold, holdout: which sample falls into which part.")
 
     @model_validator(mode="after")
     def _needs(self) -> Split:
-        if self.kind in ("given", "time") and self.field is None:
+        if "field" in _SPLIT_KEYS[self.kind] and self.field is None:
             raise ValueError(f"a split of kind {self.kind} needs `field`")
-        used = {"kfold": {"k"}, "holdout": {"test_share"}, "given": {"field"}, "time": {"field", "k"}}[self.kind]
-        for name in ("k", "field", "test_share"):
-            if name in self.model_fields_set and name not in used:
+        for name in type(self).model_fields:
+            if name in self.model_fields_set - {"kind"} - _SPLIT_KEYS[self.kind]:
                 raise ValueError(f"`{name}` has no meaning for a split of kind {self.kind}")
         return self
 
@@ -165,7 +173,7 @@ class Prompt(Asking, ShortForm):
     @model_validator(mode="before")
     @classmethod
     def _file(cls, value: Any) -> Any:
-        return {"prompt": value} if isinstance(value, Mapping) and set(value) == {"file"} else value
+        return {"prompt": value} if isinstance(value, Mapping) and "file" in value else value
 
 
 class Shots(ShortForm):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
-from evalkit.config._check import problem_at, validate
+from evalkit.config._check import problem_at, salvage, validate
 from evalkit.config._env import is_secret, read_env
 from evalkit.config._files import shown
 from evalkit.config._yaml import Document, read
@@ -205,27 +205,25 @@ def load_project(
     root = folder if file is None else file.parent
     document = Document(FILE) if file is None else read(file, shown(file))
     empty = not document.problems and document.data is None
-    model, problems = (None, []) if empty else validate(ProjectModel, document)
-    chosen = model or ProjectModel()
+    model, problems = (ProjectModel(), []) if empty else validate(ProjectModel, document)
+    chosen = model or salvage(ProjectModel, document, {}) or ProjectModel()
     env = read_env(root / ".env", _key_names(chosen))
     project = Project(
         root,
         file,
         chosen,
         document,
-        tuple(problems),
-        env.notes,
+        notes=env.notes,
         known_providers=providers,
         known_baselines=baselines,
         _environ=dict(environ or {}),
         _dotenv=env.values,
     )
-    return project if model is None else _checked(project)
+    problems += _checked(project)
+    return replace(project, problems=tuple(sorted(problems, key=lambda problem: problem.line or 0)))
 
 
-def _checked(project: Project) -> Project:
-    from dataclasses import replace
-
+def _checked(project: Project) -> list[Problem]:
     document = project.document
     hint = "keep it in the environment or in .env, and name it with api_key_env"
     found = [problem_at(document, path, "a secret does not belong here", hint) for path in secret_paths(document.data)]
@@ -233,8 +231,7 @@ def _checked(project: Project) -> Project:
         found += _misplaced(document, f"candidates.{name}", candidate)
     for name, provider in project.model.providers.items():
         found += _misplaced(document, f"providers.{name}", provider)
-    found += project.resolve_all(project.model.candidates)[1]
-    return replace(project, problems=tuple(sorted(found, key=lambda problem: problem.line or 0)))
+    return found + project.resolve_all(project.model.candidates)[1]
 
 
 def _misplaced(document: Document, path: str, model: Open) -> list[Problem]:

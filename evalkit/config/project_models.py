@@ -14,7 +14,8 @@ from evalkit.config.parts import Generation, Name, RateLimits, ShortForm, SpecTe
 from evalkit.core.errors import did_you_mean
 from evalkit.core.units import UNITS
 
-ENV_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
+_VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
+_URL = r"^https?://\S+$"
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -25,6 +26,19 @@ def _day(text: str) -> str:
         day = None
     if day is None:
         raise ValueError(f"{text!r} is not a day like 2025-06-30")
+    return text
+
+
+def _variable(text: str) -> str:
+    if not re.fullmatch(_VARIABLE, text):
+        # What stands here may be the key itself, so it is not shown.
+        raise ValueError("write the name of the variable that holds the key, such as OPENAI_API_KEY")
+    return text
+
+
+def _url(text: str) -> str:
+    if not re.fullmatch(_URL, text):
+        raise ValueError(f"{text!r:.80} is no address; write http://... or https://...")
     return text
 
 
@@ -47,6 +61,9 @@ def _amount(amount: Any) -> float:
         raise ValueError(f"a price is a number of at least 0, not {amount!r}")
     return float(amount)
 
+
+Variable = Annotated[str, AfterValidator(_variable), WithJsonSchema({"type": "string", "pattern": _VARIABLE})]
+Url = Annotated[str, AfterValidator(_url), WithJsonSchema({"type": "string", "pattern": _URL})]
 
 _USD_SCHEMA = {
     "anyOf": [
@@ -108,10 +125,8 @@ class Provider(Open):
     provider: str | None = Field(
         default=None, min_length=1, description="The part behind this name; default: the name."
     )
-    base_url: str | None = Field(default=None, pattern=r"^https?://", description="Where the API is.")
-    api_key_env: str | None = Field(
-        default=None, pattern=ENV_NAME, description="Name of the variable that holds the key."
-    )
+    base_url: Url | None = Field(default=None, description="Where the API is.")
+    api_key_env: Variable | None = Field(default=None, description="Name of the variable that holds the key.")
     limits: RateLimits = Field(default=RateLimits(), description="Rates that all its candidates share.")
 
 

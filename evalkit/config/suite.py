@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from evalkit.config import _files
-from evalkit.config._check import problem_at, validate
+from evalkit.config._check import problem_at, salvage, validate
 from evalkit.config._yaml import Document, read
 from evalkit.config.models import Asking, Prompt, SuiteModel
-from evalkit.config.parts import NAME, Generation, Text, secret_paths, thaw
+from evalkit.config.parts import NAME, Generation, Text, secret_paths, spec_text, thaw
 from evalkit.core.errors import Problem, did_you_mean
 from evalkit.core.keys import canonical_json, digest
 from evalkit.core.types import Generation as GenerationNoun
@@ -183,6 +183,10 @@ class _Known:
     sources: Collection[str] | None
     checks: Mapping[str, Check]
 
+    def stand_in(self) -> dict[str, Any]:
+        """What is known, in place of a top-level key that is missing or wrong."""
+        return {"family": next(iter(self.families), ""), "dataset": {"source": next(iter(self.sources or ()), "jsonl")}}
+
 
 def load_suites(
     paths: Iterable[str | Path],
@@ -195,8 +199,8 @@ def load_suites(
 ) -> LoadResult:
     """Read suites from files and folders (all .yaml and .yml below, but card.yaml and evalkit.yaml); never raises.
 
-    `families` and `sources` are the known names; `scorers` says what is wrong with a spec, or None; `checks` does so for
-    the text at a dotted path (`task.extract`, `dataset.filter`).
+    `families` and `sources` are the known names; `scorers` says what is wrong with a spec, or None; `checks` does so
+    for the text at a dotted path (`task.extract`, `dataset.filter`).
     `roots` are folders that files of a suite may lie in, the project's own first; default: the working directory where
     the suite is below it, else the suite's folder.
     """
@@ -219,29 +223,38 @@ def load_suites(
 def _load(file: Path, known: _Known, roots: Sequence[Path]) -> tuple[SuiteFile | None, list[Problem]]:
     document = read(file, _files.shown(file))
     model, problems = validate(SuiteModel, document)
-    if model is None:
+    readable = model or salvage(SuiteModel, document, known.stand_in())
+    if readable is None:
         return None, problems
     reader = _files.Reader(document, file.resolve().parent, _files.allowed(file, roots))
-    problems = _unknown_parts(model, document, known) + reader.problems_of(model) + _secrets(document)
-    if model.name is None and re.fullmatch(NAME, file.stem) is None:
+    problems += _unknown_parts(readable, document, known) + reader.problems_of(readable) + _secrets(document)
+    if readable.name is None and re.fullmatch(NAME, file.stem) is None:
         problems.append(problem_at(document, "name", f"{file.stem!r} is no name for a suite", "write `name:`"))
-    suite = SuiteFile(model, file.resolve(), document.lines, reader.roots[0], reader.texts)
-    return (None if problems else suite), sorted(problems, key=lambda problem: problem.line or 0)
+    if model is None or problems:
+        return None, sorted(problems, key=lambda problem: problem.line or 0)
+    return SuiteFile(model, file.resolve(), document.lines, reader.roots[0], reader.texts), []
 
 
 def _unknown_parts(model: SuiteModel, document: Document, known: _Known) -> list[Problem]:
     found = _unknown(document, "family", model.family, known.families)
     if model.dataset.source is not None and known.sources is not None:
         found += _unknown(document, "dataset.source", model.dataset.source, known.sources)
-    texts = [(f"scorers[{index}]", spec, known.scorers) for index, spec in enumerate(model.scorers)]
-    texts += [
-        (path, text, check) for path, check in known.checks.items() if (text := _text_at(model, path)) is not None
-    ]
+    texts = [(f"scorers[{index}]", text, known.scorers) for index, text in _specs(document.data.get("scorers"))]
+    texts += [(path, _text_at(model, path), check) for path, check in known.checks.items()]
     for path, text, check in texts:
-        wrong = check(text)
+        wrong = check(text) if text else None
         if wrong:
             found.append(problem_at(document, path, wrong))
     return found
+
+
+def _specs(scorers: Any) -> Iterator[tuple[int, str]]:
+    """The scorers that read as specs, with their places; what does not read has its own problem."""
+    for index, item in enumerate(scorers if isinstance(scorers, list) else ()):
+        try:
+            yield index, spec_text(item)
+        except ValueError:
+            continue
 
 
 def _text_at(model: SuiteModel, path: str) -> str:

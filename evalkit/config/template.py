@@ -23,7 +23,7 @@ def families() -> tuple[str, ...]:
 
 
 def new_suite(name: str, family: str, *, schema: str | None = None) -> dict[str, str]:
-    """Relative path -> text of a new suite's files; `schema` is where editors find the JSON Schema.
+    """Relative path -> text of a new suite's files; `schema` is where editors find the JSON Schema, if anywhere.
 
     Raises UsageError for a name that is no file name and for a family without a template.
     """
@@ -33,7 +33,7 @@ def new_suite(name: str, family: str, *, schema: str | None = None) -> dict[str,
         hint = did_you_mean(family, families()) or f"known: {', '.join(families())}"
         raise UsageError(f"there is no template for family {family!r}; {hint}")
     texts = {place.format(name=name): (FOLDER / family / file).read_text("utf-8") for file, place in _PLACES.items()}
-    filled = {"__NAME__": name, "__SCHEMA__": schema or str(FOLDER.parent / "schemas" / "suite.schema.json")}
-    for token, word in filled.items():
-        texts = {path: text.replace(token, word) for path, text in texts.items()}
-    return texts
+    suite = f"suites/{name}.yaml"
+    if schema is not None:
+        texts[suite] = f"# yaml-language-server: $schema={schema}\n" + texts[suite]
+    return {path: text.replace("__NAME__", name) for path, text in texts.items()}
