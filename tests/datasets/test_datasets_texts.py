@@ -100,8 +100,10 @@ def test_tickets_follow_their_label_sets():
     for item in items:
         target = item["target"]
         assert set(target) == {"category", "priority"}, item["id"]
-        assert target["category"] in CATEGORIES and target["priority"] in PRIORITIES, item["id"]
-        assert f"category:{target['category']}" in item["tags"] and f"priority:{target['priority']}" in item["tags"]
+        assert target["category"] in CATEGORIES, item["id"]
+        assert target["priority"] in PRIORITIES, item["id"]
+        assert f"category:{target['category']}" in item["tags"]
+        assert f"priority:{target['priority']}" in item["tags"]
         tempting = [tag.removeprefix("near_miss:") for tag in item["tags"] if tag.startswith("near_miss:")]
         assert set(tempting) <= CATEGORIES - {target["category"]}, item["id"]
 
@@ -111,7 +113,8 @@ def test_tickets_cover_every_label():
     assert min(Counter(item["target"]["category"] for item in items).values()) >= 10
     assert min(Counter(item["target"]["priority"] for item in items).values()) >= 10
     groups = Counter(item["group"] for item in items if "group" in item)
-    assert groups and min(groups.values()) >= 2
+    assert groups
+    assert min(groups.values()) >= 2
 
 
 def test_extraction_targets_are_normalised():
