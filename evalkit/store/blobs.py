@@ -29,7 +29,10 @@ class BlobDir:
         name = digest_bytes(data)
         path = self.path(name)
         try:
-            if not path.exists():
+            if path.exists():
+                # Clean-up spares young files: one that is needed again is young again.
+                os.utime(path)
+            else:
                 _write_whole(path, data)
         except OSError as error:
             raise faults.of_os(path, error) from error

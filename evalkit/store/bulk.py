@@ -82,7 +82,8 @@ def batches(rows: Iterable[T], size: int = BATCH_ROWS) -> Iterator[list[T]]:
 def text(value: Any) -> Any:
     """A string without lone surrogates (U+FFFD instead), since the store is UTF-8; anything else as it is."""
     if isinstance(value, str) and not value.isascii():
-        return value.encode("utf-8", "replace").decode("utf-8")
+        # Through UTF-16, where two halves of a character find each other again.
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, (list, tuple)):
         return [text(item) for item in value]
     return value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
@@ -81,17 +81,24 @@ def load_run(store: Store, run_dir: Path) -> LoadReport:
     problems of kind `journal`. Raises StoreError when the store or a journal cannot be read or written.
     """
     report = LoadReport()
-    while True:
-        with store.open() as connection:
-            if _load_some(connection, run_dir, report):
-                return report
-        time.sleep(_LET_OTHERS_IN_S)
+    _load(store, {run_dir: report})
+    return report
 
 
 def load_all(store: Store, runs_dir: Path) -> dict[str, LoadReport]:
     """Load the journals of every run below `runs_dir`, by folder name; runs without journals are left out."""
-    found = sorted({path.parent for path in runs_dir.glob("*/*.jsonl")})
-    return {run_dir.name: load_run(store, run_dir) for run_dir in found}
+    reports = {run_dir: LoadReport() for run_dir in sorted({path.parent for path in runs_dir.glob("*/*.jsonl")})}
+    if reports:
+        _load(store, reports)
+    return {run_dir.name: report for run_dir, report in reports.items()}
+
+
+def _load(store: Store, reports: Mapping[Path, LoadReport]) -> None:
+    while True:
+        with store.open() as connection:
+            if all(_load_some(connection, run_dir, report) for run_dir, report in reports.items()):
+                return
+        time.sleep(_LET_OTHERS_IN_S)
 
 
 def compact(store: Store, run_dir: Path) -> int:

@@ -182,7 +182,7 @@ def _without_lone_surrogates(body: bytes) -> bytes:
         text = json.dumps(json.loads(body), ensure_ascii=False)
     except ValueError as error:
         raise ValueError(f"not a journal line: {error}") from None
-    return text.encode("utf-8", "replace")
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode("utf-8")
 
 
 def _check_version(path: Path, first: bytes) -> None:

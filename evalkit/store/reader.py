@@ -226,7 +226,7 @@ def _fetched(found: Any) -> Table:
 
 
 def _iso(place: int) -> str:
-    return f"replace(cast(#{place} as varchar), '+00', 'Z')"
+    return f"replace(replace(cast(#{place} as varchar), ' ', 'T'), '+00', 'Z')"
 
 
 class _wanted:  # noqa: N801 - reads as a verb in a with statement
