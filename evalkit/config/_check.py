@@ -18,8 +18,6 @@ M = TypeVar("M", bound=BaseModel)
 _SALVAGE_ROUNDS = 6
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?$")
 _INSTANCE = re.compile(r" or instance of \w+")
-# A key pasted where its name belongs must not be repeated in a message.
-_GUARDED = re.compile(r"key|secret|token|password|authorization", re.IGNORECASE)
 
 
 class Strict(BaseModel):
@@ -122,8 +120,6 @@ def _message(item: ErrorDetails) -> str:
     text = item["msg"].replace("Input should be", "should be").replace("a valid tuple", "a list")
     text = text.replace("a valid dictionary", "a mapping").replace("String should", "should")
     text = _INSTANCE.sub("", text).replace("a valid string", "text").replace("integer", "whole number")
-    if isinstance(given, str) and _GUARDED.search(str(item["loc"][-1])):
-        return text
     shown = "nothing" if given is None else repr(given) if isinstance(given, (str, int, float)) else None
     return f"{text}, not {shown[:60]}" if shown else text
 
@@ -161,5 +157,4 @@ def _all_paths(model: type[BaseModel], path: str = "") -> Iterator[str]:
     for name, annotation in fields_of(model).items():
         yield join(path, name)
         for inner in _models(annotation):
-            if inner is not model:
-                yield from _all_paths(inner, join(path, name))
+            yield from _all_paths(inner, join(path, name))

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    GetJsonSchemaHandler,
+    PlainValidator,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from evalkit.config._check import Strict
 from evalkit.config.parts import SEED_MAX, Generation, Limits, Name, OneOrMany, Part, ShortForm, SpecText, Text, Words
@@ -111,9 +121,7 @@ class Dataset(ShortForm):
     split: Split | None = Field(default=None, description="Only for candidates that learn.")
     card: str | None = Field(default=None, min_length=1, description="card.yaml: source, licence, how made, limits.")
 
-    @classmethod
-    def short(cls) -> tuple[str, str]:
-        return "path", "string"
+    short: ClassVar[tuple[str, str]] = ("path", "string")
 
     @model_validator(mode="after")
     def _findable(self) -> Dataset:
@@ -160,9 +168,13 @@ class Prompt(Asking, ShortForm):
         default=(), description="Only these candidates are asked with it; default: all."
     )
 
+    short: ClassVar[tuple[str, str]] = ("prompt", "string")
+
     @classmethod
-    def short(cls) -> tuple[str, str]:
-        return "prompt", "string"
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        file = {"type": "string", "description": "A UTF-8 text file, relative to this file."}
+        short = {"type": "object", "properties": {"file": file}, "required": ["file"], "additionalProperties": False}
+        return {"anyOf": [{"type": "string"}, short, handler(core)]}
 
     @model_validator(mode="after")
     def _asks(self) -> Prompt:
@@ -185,13 +197,11 @@ class Shots(ShortForm):
         default=None, alias="from", description="The part of the split they come from, such as train."
     )
 
-    @classmethod
-    def short(cls) -> tuple[str, str]:
-        return "count", "integer"
+    short: ClassVar[tuple[str, str]] = ("count", "integer")
 
 
 class Task(Asking):
-    """What candidates are asked to do."""
+    """The task: what is said, examples, the form of the answer, and how it is generated."""
 
     prompts: dict[Name, Prompt] = Field(
         default={}, description="Named prompts: each candidate is asked with each of them."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, GetJsonSchemaHandler, WithJsonSchema, model_validator
 from pydantic.json_schema import JsonSchemaValue
@@ -88,21 +88,19 @@ SpecText = Annotated[str, BeforeValidator(spec_text), WithJsonSchema(_SPEC_SCHEM
 class ShortForm(Strict):
     """A model that may also be written as one plain value, which then stands for its main field."""
 
-    @classmethod
-    def short(cls) -> tuple[str, str]:
-        """The main field's name in YAML, and the JSON type of the plain value."""
-        raise NotImplementedError
+    short: ClassVar[tuple[str, str]]
+    """The main field's name in YAML, and the JSON type of the plain value."""
 
     @model_validator(mode="before")
     @classmethod
     def _expand(cls, value: Any) -> Any:
         if value is None or isinstance(value, (Mapping, Strict)):
             return value
-        return {cls.short()[0]: value}
+        return {cls.short[0]: value}
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {"anyOf": [{"type": cls.short()[1]}, handler(core)]}
+        return {"anyOf": [{"type": cls.short[1]}, handler(core)]}
 
 
 class Text(ShortForm):
@@ -111,9 +109,7 @@ class Text(ShortForm):
     text: str | None = Field(default=None, description="The text itself, a Jinja2 template.")
     file: str | None = Field(default=None, min_length=1, description="A UTF-8 text file, relative to this file.")
 
-    @classmethod
-    def short(cls) -> tuple[str, str]:
-        return "text", "string"
+    short: ClassVar[tuple[str, str]] = ("text", "string")
 
     @model_validator(mode="after")
     def _one(self) -> Text:

@@ -76,9 +76,9 @@ class PriceTable:
         self._found: dict[tuple[str, bool, str | None], dict[str, tuple[PriceRow, ...]]] = {}
 
     @classmethod
-    def load(cls, overrides: Sequence[Price] = ()) -> PriceTable:
-        """The bundled table under `overrides` (evalkit.yaml's prices). Raises ConfigError for a broken bundled file."""
-        return cls(_bundled(), (row for price in overrides for row in price_rows(price)))
+    def load(cls, overrides: Sequence[Price] = (), *, file: Path = BUNDLED) -> PriceTable:
+        """The table in `file` under `overrides` (evalkit.yaml's prices). Raises ConfigError for a broken file."""
+        return cls(_rows(file), (row for price in overrides for row in price_rows(price)))
 
     def rows(self) -> tuple[PriceRow, ...]:
         """Every row, bundled first."""
@@ -149,8 +149,8 @@ class _PriceFile(Strict):
 
 
 @cache
-def _bundled() -> tuple[PriceRow, ...]:
-    found, problems = validate(_PriceFile, read(BUNDLED))
+def _rows(file: Path) -> tuple[PriceRow, ...]:
+    found, problems = validate(_PriceFile, read(file))
     if found is None:
         raise ConfigError(problems)
     return tuple(row for price in found.prices for row in price_rows(price))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
 
@@ -104,9 +104,7 @@ class Candidate(Open, ShortForm):
     generation: Generation = Field(default=Generation(), description="Goes before the suite's generation parameters.")
     description: str = Field(default="", description="What this candidate is.")
 
-    @classmethod
-    def short(cls) -> tuple[str, str]:
-        return "spec", "string"
+    short: ClassVar[tuple[str, str]] = ("spec", "string")
 
     @model_validator(mode="after")
     def _one_kind(self) -> Candidate:

@@ -218,7 +218,12 @@ def test_the_environment_goes_first(tmp_path: Path) -> None:
 
 
 def test_all_secrets_are_named_for_redaction_and_never_shown(tmp_path: Path) -> None:
-    environ = {"OPENAI_API_KEY": "sk-outer-value", "TEAM_CREDENTIAL": " padded-team ", "SHORT_KEY": "abc", "PATH": "/bin"}
+    environ = {
+        "OPENAI_API_KEY": "sk-outer-value",
+        "TEAM_CREDENTIAL": " padded-team ",
+        "SHORT_KEY": "abc",
+        "PATH": "/bin",
+    }
     found = env_project(tmp_path, environ)
     assert found.secrets() == {
         "sk-outer-value", "padded-team", "sk-from-file", "hf with blank", "quoted#value", "team-value", "${OPENAI_API_KEY}",
@@ -251,4 +256,11 @@ def test_secrets_in_files_are_found_by_their_keys() -> None:
         "api_key_env": "NAME", "token_limit": "x", "headers": {"authorization": "{{ key }}", "X-Auth-Token": "${TOKEN}"},
         "list": [{"client_secret": "s"}], "secret": 3,
     }  # fmt: skip
-    assert secret_paths(value) == ["api_key", "apiKey", "x-api-key", "Authorization", "password", "list[0].client_secret"]
+    assert secret_paths(value) == [
+        "api_key",
+        "apiKey",
+        "x-api-key",
+        "Authorization",
+        "password",
+        "list[0].client_secret",
+    ]

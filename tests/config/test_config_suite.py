@@ -120,7 +120,14 @@ def test_generation_is_the_core_noun_and_candidates_go_first(known: dict[str, An
 
 @pytest.mark.parametrize(
     ("path", "source"),
-    [("d.jsonl", "jsonl"), ("d.NDJSON", "jsonl"), ("d.csv", "csv"), ("d.tsv", "csv"), ("d.parquet", "parquet"), ("d", "folder")],
+    [
+        ("d.jsonl", "jsonl"),
+        ("d.NDJSON", "jsonl"),
+        ("d.csv", "csv"),
+        ("d.tsv", "csv"),
+        ("d.parquet", "parquet"),
+        ("d", "folder"),
+    ],
 )
 def test_the_source_follows_from_the_path(path: str, source: str, known: dict[str, Any], tmp_path: Path) -> None:
     if source == "folder":
@@ -136,7 +143,13 @@ def test_the_source_follows_from_the_path(path: str, source: str, known: dict[st
 def test_a_source_without_a_path(known: dict[str, Any]) -> None:
     (suite,) = load_suites([CASES / "good" / "labels_stay_text.yaml"], **known, roots=[CASES]).suites
     assert (suite.source, suite.data_path) == ("sql", None)
-    assert suite.model.dataset.options == {"query": "select 1", "label": "no", "day": "2024-01-01", "octal": 10, "small": 1e-3}
+    assert suite.model.dataset.options == {
+        "query": "select 1",
+        "label": "no",
+        "day": "2024-01-01",
+        "octal": 10,
+        "small": 1e-3,
+    }
     assert suite.asking() == {"system": "{{ text }}", "prompt": "{{ text }}"}
     assert suite.model.task.generation.stop == ("on",)
 
@@ -154,7 +167,9 @@ def test_a_suite_without_scorers_asserts_nothing(known: dict[str, Any], tmp_path
 
 
 def test_a_margin_of_zero_is_noted(known: dict[str, Any], tmp_path: Path) -> None:
-    file = write(tmp_path, "family: generalist\ndataset: d.jsonl\nscorers: [cost]\ngates:\n  - {metric: x, margin: 0}\n")
+    file = write(
+        tmp_path, "family: generalist\ndataset: d.jsonl\nscorers: [cost]\ngates:\n  - {metric: x, margin: 0}\n"
+    )
     found = load_suites([file], **known)
     assert found.problems == ()
     assert [(note.line, note.message.split(":")[0]) for note in found.notes] == [(5, "gates[0].margin")]
@@ -217,7 +232,9 @@ def test_a_path_from_the_project_root_gets_the_right_hint(known: dict[str, Any],
 @pytest.mark.parametrize("name", ["loop.md", "x" * 300, "d.jsonl/p.md"])
 def test_an_unreadable_text_file_is_a_problem(name: str, known: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "loop.md").symlink_to(tmp_path / "loop.md")
-    file = write(tmp_path, f"family: generalist\ndataset: d.jsonl\nscorers: [cost]\ntask: {{prompt: {{file: {name}}}}}\n")
+    file = write(
+        tmp_path, f"family: generalist\ndataset: d.jsonl\nscorers: [cost]\ntask: {{prompt: {{file: {name}}}}}\n"
+    )
     found = load_suites([file], **known)
     assert found.suites == ()
     assert [problem.line for problem in found.problems] == [4]
@@ -226,7 +243,11 @@ def test_an_unreadable_text_file_is_a_problem(name: str, known: dict[str, Any], 
 
 def test_a_schema_file_is_checked(known: dict[str, Any], tmp_path: Path) -> None:
     file = write(tmp_path, "family: generalist\ndataset: d.jsonl\nscorers: [cost]\ntask:\n  schema: {file: s.json}\n")
-    for text, wrong in (("[]", "a JSON object is needed"), ('{"a": NaN}', "NaN is not JSON"), ('{"type": 3}', "$.type")):
+    for text, wrong in (
+        ("[]", "a JSON object is needed"),
+        ('{"a": NaN}', "NaN is not JSON"),
+        ('{"type": 3}', "$.type"),
+    ):
         (tmp_path / "s.json").write_text(text)
         (problem,) = load_suites([file], **known).problems
         assert wrong in problem.message
@@ -299,7 +320,9 @@ def test_scorers_and_extraction_are_of_the_suite_and_not_of_the_task(known: dict
         changed = one(tmp_path, known, more, scorers)
         assert changed.task_hash() == plain.task_hash()
         assert changed.suite_hash() != plain.suite_hash()
-    ordered = [one(tmp_path, known, "", f"scorers: [{names}]").suite_hash() for names in ("cost, latency", "latency, cost")]
+    ordered = [
+        one(tmp_path, known, "", f"scorers: [{names}]").suite_hash() for names in ("cost, latency", "latency, cost")
+    ]
     assert ordered[0] == ordered[1]
 
 
