@@ -58,8 +58,8 @@ class Fields(Strict):
 
 
 _SPLIT_KEYS = {
-    "kfold": {"k", "stratify", "grouped", "seed"},
-    "holdout": {"test_share", "stratify", "grouped", "seed"},
+    "kfold": {"k", "grouped", "seed"},
+    "holdout": {"test_share", "grouped", "seed"},
     "given": {"field"},
     "time": {"field", "test_share"},
 }
@@ -76,9 +76,6 @@ class Split(Strict):
     test_share: float = Field(default=0.2, gt=0, lt=1, description="holdout, time: the share that is asked.")
     field: str | None = Field(
         default=None, min_length=1, description="given: where `train` or `test` stands. time: what orders samples."
-    )
-    stratify: str | None = Field(
-        default="target", min_length=1, description="kfold, holdout: whose shares every part keeps; null for none."
     )
     grouped: bool = Field(default=True, description="kfold, holdout: samples of one group never stand on both sides.")
     seed: int = Field(default=0, ge=0, le=SEED_MAX, description="kfold, holdout: which sample falls into which part.")

@@ -369,7 +369,7 @@ def test_the_noun_carries_the_suite(known: dict[str, Any]) -> None:
     assert noun.suite_hash == suite.suite_hash("short")
     assert noun.lines["task.extract"] == suite.lines["task.extract"]
     assert noun.file == str(suite.path)
-    assert noun.spec["dataset"]["split"] == {"kind": "kfold", "k": 3, "seed": 4, "stratify": None, "grouped": False}
+    assert noun.spec["dataset"]["split"] == {"kind": "kfold", "k": 3, "seed": 4, "grouped": False}
 
 
 @pytest.mark.parametrize(
