@@ -132,13 +132,13 @@ def log_loss_cases() -> list[Case]:
 
 def brier_cases() -> list[Case]:
     """Brier score, halved for any number of classes."""
-    from sklearn.metrics import brier_score_loss
+    from sklearn.metrics import brier_score_loss, mean_squared_error
+    from sklearn.preprocessing import label_binarize
 
-    return probability_cases(
-        "brier",
-        lambda t, p: brier_score_loss([int(y) for y in t], p, labels=[0, 1], scale_by_half=True),
-        lambda t, p: brier_score_loss(t, p, scale_by_half=True),
-    )
+    def several_classes(truth: list[str], chances: list[list[float]]) -> float:
+        return float(mean_squared_error(label_binarize(truth, classes=list("abc")), chances) * 3 / 2)
+
+    return probability_cases("brier", brier_score_loss, several_classes)
 
 
 def regression_cases() -> list[Case]:

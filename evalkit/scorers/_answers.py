@@ -38,7 +38,10 @@ def strip_thinking(text: str) -> str | None:
     for tag in _TAG.finditer(text):
         closing, name = bool(tag[1]), tag[2].lower()
         if opened is None:
-            kept = [] if closing else [*kept, text[start : tag.start()]]
+            if closing:
+                kept.clear()
+            else:
+                kept.append(text[start : tag.start()])
             opened, start = (None if closing else name), tag.end()
         elif closing and name == opened:
             opened, start = None, tag.end()

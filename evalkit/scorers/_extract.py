@@ -17,7 +17,7 @@ from evalkit.scorers._pattern import CHARACTERS, compiled, search
 
 Extract = Callable[[str], str | None]
 _CALL = re.compile(r"\A([a-z_]+)\s*\((.*)\)\Z", re.DOTALL)
-_BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
+_BRACE = re.compile(r"\\(?:boxed|fbox)\s{0,9}\{|[{}]")
 
 
 def _last_line(text: str) -> str | None:
@@ -37,13 +37,16 @@ def _last_number(text: str) -> str | None:
 
 def _boxed(text: str) -> str | None:
     """The content of the last complete \\boxed{...} or \\fbox{...}, found by counting braces."""
-    for box in reversed(list(_BOX.finditer(text))):
-        depth = 1
-        for at in range(box.end(), len(text)):
-            depth += {"{": 1, "}": -1}.get(text[at], 0)
-            if depth == 0:
-                return text[box.end() : at].strip()
-    return None
+    opened: list[tuple[int, bool]] = []
+    last: tuple[int, int] | None = None
+    for brace in _BRACE.finditer(text):
+        if brace[0] != "}":
+            opened.append((brace.end(), brace[0] != "{"))
+        elif opened:
+            start, box = opened.pop()
+            if box and (last is None or start > last[0]):
+                last = (start, brace.start())
+    return None if last is None else text[slice(*last)].strip()
 
 
 def _after(text: str, *, argument: str) -> str | None:

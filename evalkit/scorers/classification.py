@@ -18,7 +18,7 @@ from evalkit.scorers._paths import MISSING, get, steps
 from evalkit.scorers._targets import field as field_of
 from evalkit.scorers._targets import kind, label
 
-_LONGEST = 100
+_LONGEST = 64
 
 
 @lru_cache(maxsize=64)
@@ -41,7 +41,8 @@ class Classification(OneAnswer):
     `labels` = all classes; without it the classes are the targets that occur. `field` = path of the label in a JSON
     answer (and in an object target); an object answer without `field` is read by its `label`, else by the largest of
     its `probabilities` (equal ones: the first in alphabetical order). `normaliser` is applied to answers and labels.
-    An answer that is none of `labels` is not scorable: it counts as no prediction for a sample of the true class.
+    An answer that is none of `labels` (without them: no short line) is not scorable: it counts as no prediction for a
+    sample of the true class.
     """
 
     labels: tuple[str, ...] = ()
@@ -73,7 +74,7 @@ class Classification(OneAnswer):
         said, reason = self._said(response)
         guess = None if said is None else self._canonical(said)
         if said is not None and guess is None:
-            reason = f"{said[:_LONGEST]!r} is not one of the labels"
+            reason = f"{said[:_LONGEST]!r} {self._why_not}"
         if guess is None:
             return unscorable(self.metrics, reason)
         hit = float(guess == truth)
@@ -99,15 +100,22 @@ class Classification(OneAnswer):
         said = label(field_of(sample.target, self.field))
         found = self._canonical(said)
         if found is None:
-            raise ValueError(f"the target {said!r} is not one of the labels {', '.join(self._names)}")
+            raise ValueError(f"the target {said[:_LONGEST]!r} {self._why_not}")
         return found
 
+    @property
+    def _why_not(self) -> str:
+        if self.labels:
+            return f"is not one of the labels {', '.join(self._names)}"
+        return f"is no label: empty, longer than {_LONGEST} characters or more than one line"
+
     def _canonical(self, said: str) -> str | None:
-        """The label as it is written in `labels`, or None."""
+        """The label as it is written in `labels`, or None; without them, any short line."""
         normal = NORMALISERS[self.normaliser](said)
         if self.labels:
             return _known(self._names, self.normaliser).get(normal)
-        return normal if len(normal) <= _LONGEST else None
+        # Every answer becomes a column of the fold: essays instead of labels must not.
+        return normal if 0 < len(normal) <= _LONGEST and "\n" not in normal else None
 
     def _said(self, response: Response) -> tuple[str | None, str | None]:
         output = response.output

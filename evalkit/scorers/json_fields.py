@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import math
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -120,21 +121,29 @@ def _scores(rows: Iterable[Row], answer: str) -> dict[str, Score]:
     }
 
 
-def matches(gold: Iterable[Any], given: Iterable[Any], tolerance: float) -> int:
-    """How many values of two multisets can be paired; numbers within the tolerance, others of equal type and value."""
-    wanted, have = list(gold), list(given)
-    rest = [(type(v).__name__, v) for v in have if not _is_number(v)]
-    hits = 0
-    for value in wanted:
-        key = (type(value).__name__, value)
-        if not _is_number(value) and key in rest:
-            rest.remove(key)
-            hits += 1
-    return hits + _close(sorted(filter(_is_number, wanted)), sorted(filter(_is_number, have)), tolerance)
+def matches(gold: Sequence[Any], given: Sequence[Any], tolerance: float) -> int:
+    """How many values of two multisets can be paired: equal type and value, numbers within the tolerance."""
+    if not tolerance:
+        return sum((Counter(map(_key, gold)) & Counter(map(_key, given))).values())
+    wanted, have = ([value for value in values if not _is_number(value)] for values in (gold, given))
+    numbers, others = (sorted(map(_float, filter(_is_number, values))) for values in (gold, given))
+    return _close(numbers, others, tolerance) + matches(wanted, have, 0.0)
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _key(value: Any) -> tuple[str, Any]:
+    # 1 and 1.0 are one number; True equals 1 in Python but is none.
+    return ("number" if _is_number(value) else type(value).__name__, value)
+
+
+def _float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def _close(wanted: Sequence[float], have: Sequence[float], tolerance: float) -> int:

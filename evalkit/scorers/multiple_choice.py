@@ -127,7 +127,8 @@ def _by_text(text: str, choices: Mapping[str, str]) -> str | None:
 
 def _only(bare: re.Pattern[str], text: str) -> str | None:
     # "A" and "I" are also words: they count only where the text ends.
-    found = {m[1] for m in bare.finditer(text) if m[1] not in "AI" or not text[m.end() :].strip(" .*_)\n")}
+    end = len(text.rstrip(" .*_)\n"))
+    found = {m[1] for m in bare.finditer(text) if m[1] not in "AI" or m.end() >= end}
     return found.pop() if len(found) == 1 else None
 
 

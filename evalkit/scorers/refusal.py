@@ -25,9 +25,9 @@ PHRASES = (
     "i am not able to",
     "i'm sorry, but",
     "i am sorry, but",
-    "sorry, i can",
     "i must decline",
-    "as an ai",
+    "as an ai language model",
+    "as an ai assistant",
 )
 _START = 200
 

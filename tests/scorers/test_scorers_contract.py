@@ -18,6 +18,8 @@ from evalkit import registry
 from evalkit.core.fold import Sums, Whole
 from evalkit.core.spec import Spec
 from evalkit.core.types import Score
+from evalkit.stats.fold import Row, observations
+from evalkit.stats.summary import estimate, headline_and_dropped
 
 ROOT = Path(__file__).parents[2]
 SCORERS = sorted(registry.names("scorers"))
@@ -179,6 +181,23 @@ def test_order_and_doubling_change_nothing(kit, name):
 
 
 @pytest.mark.parametrize("name", SCORERS)
+def test_statistics_estimate_every_metric(kit, name):
+    scorer, case, scores = made(kit, name)
+    failed = kit.sample(case["items"][0])
+    for metric in scorer.metrics:
+        rows = [Row(str(i), value=s[metric.name].value, parts=s[metric.name].parts) for i, s in enumerate(scores)]
+        kept = [row for row in rows if row.scored]
+        found = estimate(metric, observations(kept), seed=1, resamples=50)
+        value = float(kit.fold(metric, [s[metric.name] for s in scores])[0])
+        assert close(np.nan if found.value is None else found.value, value)
+        worst = scorer.worst(failed)[metric.name]
+        error = Row("failed", worst=worst.value, worst_parts=worst.parts)
+        headline, dropped = headline_and_dropped(metric, [*kept, error], seed=1, resamples=50)
+        assert dropped == found.value
+        assert (headline.value is None) == (metric.on_error == "undefined" or found.value is None)
+
+
+@pytest.mark.parametrize("name", SCORERS)
 def test_weights_are_repetitions_and_broadcast(kit, name):
     scorer, _, scores = made(kit, name)
     drawn = np.random.default_rng(0).integers(0, 3, size=(4, len(scores)))
@@ -260,8 +279,8 @@ def test_problem_is_none_for_good_samples_and_never_raises(kit, name):
 @pytest.mark.parametrize(
     "hostile",
     ["\x00", "\x1b[31mred", "<script>alert(1)</script>", "=cmd|' /C calc'!A0", "[" * 100_000, "1" * 50_000, "\ud800", "ü" * 1000,
-     "<think " * 20_000, "```a\n" * 20_000, "answer" + " " * 100_000, "\n" * 100_000, "1,111" * 20_000, {"a": [None]}, [], True, 1e308],
-    ids=range(17),
+     "<think " * 20_000, "```a\n" * 20_000, "answer" + " " * 100_000, "\n" * 100_000, "1,111" * 20_000, "<think></think>" * 60_000, "A " * 100_000, "\\boxed{A" * 50_000, {"a": [None]}, [], True, 1e308],
+    ids=range(20),
 )  # fmt: skip
 def test_hostile_answers_are_scored_or_refused_with_a_reason(kit, name, hostile):
     scorer, case, _ = made(kit, name)

@@ -59,7 +59,7 @@ def test_wrong_options(spec, told):
         ("json_fields", "x", "the target is text"),
         ("classification(labels=['a', 'b'])", "c", "the target 'c' is not one of the labels a, b"),
         ("classification", None, "the target is missing"),
-        ("classification", "x" * 200, "is not one of the labels"),
+        ("classification", "x" * 65, "is no label: empty, longer than 64 characters"),
         ("classification(field='kind')", {"sort": "a"}, "the target has no field 'kind'; it has sort"),
         ("auc", [1], "the target is a list"),
         ("auc", "maybe", None),
@@ -107,8 +107,10 @@ def test_two_equal_choices_have_no_letter(kit):
     ("spec", "target", "output", "answer", "reason"),
     [
         ("classification(labels=['Bug', 'Other'], normaliser='casefold')", "bug", " BUG ", "Bug", None),
-        ("classification(labels=['Bug'])", "Bug", "bug", None, "'bug' is not one of the labels"),
-        ("classification", "a", "x" * 200, None, "is not one of the labels"),
+        ("classification(labels=['Bug'])", "Bug", "bug", None, "'bug' is not one of the labels Bug"),
+        ("classification", "a", "x" * 65, None, "is no label: empty, longer than 64"),
+        ("classification", "a", "b\nc", None, "or more than one line"),
+        ("classification", "a", " ", None, "is no label: empty"),
         ("classification(labels=[0, 1])", 1, 1.0, "1", None),
         ("classification", True, True, "true", None),
         ("classification(field='kind')", {"kind": "a"}, '{"kind": "b"}', "b", "b instead of a"),
@@ -208,6 +210,11 @@ def test_rows_of_fields(kit):
     assert {unit: row.value for unit, row in rows.items()} == {"a": 1.0, "b": 0.0, "l[]": 0.5}
     assert rows["b"].parts == {"tp": 0.0, "fp": 0.0, "fn": 1.0}
     assert kit.one("json_fields(tolerance=0.1)", {"n": [1, 5, 9]}, {"n": [5.05, 7, 9.2]}).value == pytest.approx(1 / 3)
+    huge = 10**400
+    assert kit.one("json_fields", {"a": huge, "b": 2**60}, {"a": 1.5, "b": 2**60 + 1}).value == 0.0
+    assert kit.one(
+        "json_fields(tolerance=0.5)", {"a": huge, "b": [True, 2]}, {"a": 1.5, "b": [2.5, True]}
+    ).value == pytest.approx(2 / 3)
     many = kit.one("json_fields", {}, {str(i): i for i in range(9)})
     assert many.reason == "differs: 0, 1, 2, 3, 4 and 4 more"
 
