@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import fields
+from functools import cache
 from importlib import import_module
 from time import perf_counter
 from types import ModuleType
@@ -120,3 +122,20 @@ def sklearn(module: str) -> ModuleType:
 def worded(value: Any) -> str:
     """An answer as text: a text label as it is, everything else as JSON."""
     return value if isinstance(value, str) else as_json(value)
+
+
+def one_thread() -> AbstractContextManager[Any]:
+    """While open, scikit-learn and the linear algebra below it use one thread.
+
+    A row is answered faster without waking threads, worker processes share the machine already, and sums do not depend
+    on how many processors there are.
+    """
+    limited: AbstractContextManager[Any] = _pools().limit(limits=1)
+    return limited
+
+
+@cache
+def _pools() -> Any:
+    # Finding the loaded libraries takes milliseconds; they are all loaded once a model is there.
+    sklearn("ensemble")
+    return import_module("threadpoolctl").ThreadpoolController()

@@ -6,14 +6,22 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from importlib import import_module
 from time import perf_counter
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from evalkit.baselines._answering import Learner, as_json, failed, fitted_fingerprint, respond, row_of, sklearn
+from evalkit.baselines._answering import (
+    Learner,
+    as_json,
+    failed,
+    fitted_fingerprint,
+    one_thread,
+    respond,
+    row_of,
+    sklearn,
+)
 from evalkit.core.types import Context, Given, Response, Sample
 
 Floats = npt.NDArray[np.float64]
@@ -121,7 +129,7 @@ class TabularLearner(Learner):
             model = self.regressor(random_state)
         if not self.columns_with_gaps:
             model = _filled(model)
-        with _one_thread():
+        with one_thread():
             model.fit(matrix, targets)
         fingerprint = fitted_fingerprint(self.fingerprint, given, seed)
         return FittedTabular(self.name, fingerprint, columns, labels, model)
@@ -138,7 +146,7 @@ class FittedTabular:
     model: Any = field(repr=False, compare=False)
 
     async def answer(self, sample: Sample, ctx: Context) -> Response:  # noqa: ARG002 - the contract's arguments
-        """Answer {"label", "probabilities"} for a classification, a number for a regression, as JSON text."""
+        """Answer {"label", "probabilities"} for a classification, a number for a regression."""
         try:
             row = row_of(sample)
         except ValueError as error:
@@ -155,24 +163,24 @@ class FittedTabular:
             return [await self.answer(sample, ctx) for sample in samples]
         share = (perf_counter() - started) / max(1, len(rows))
         pairs = zip(rows, outputs, strict=True)
-        return [replace(respond(as_json(dict(row)), partial(str, output)), seconds=share) for row, output in pairs]
+        return [replace(respond(as_json(dict(row)), partial(_same, output)), seconds=share) for row, output in pairs]
 
-    def _outputs(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    def _outputs(self, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
         matrix = self.columns.matrix(rows)
-        if not self.labels:
-            return [as_json(float(value)) for value in self.model.predict(matrix)]
-        return [as_json(self._chosen(shares)) for shares in self.model.predict_proba(matrix)]
+        with one_thread():
+            if not self.labels:
+                return [float(value) for value in self.model.predict(matrix)]
+            return [self._chosen(shares) for shares in self.model.predict_proba(matrix)]
 
     def _chosen(self, shares: Floats) -> dict[str, Any]:
         probabilities = {str(label): float(share) for label, share in zip(self.labels, shares, strict=True)}
         return {"label": self.labels[int(np.argmax(shares))], "probabilities": probabilities}
 
 
+def _same(value: Any) -> Any:
+    return value
+
+
 def _filled(model: Any) -> Any:
     imputer = sklearn("impute").SimpleImputer(strategy="median", keep_empty_features=True)
     return sklearn("pipeline").make_pipeline(imputer, model)
-
-
-def _one_thread() -> Any:
-    # Worker processes share the machine already; sums over several threads also depend on how many there are.
-    return import_module("threadpoolctl").threadpool_limits(1)

@@ -19,7 +19,7 @@ class Forest(TabularLearner):
     `task` is auto, classification or regression. Missing numbers become the column's median. Needs scikit-learn.
     """
 
-    trees: int = 200
+    trees: int = 100
     leaf: int = 1
     task: str = "auto"
     kind: ClassVar[str] = "forest"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from evalkit.baselines import _text
-from evalkit.baselines._answering import Learner, as_json, fitted_fingerprint, respond, worded
+from evalkit.baselines._answering import Learner, fitted_fingerprint, respond, worded
 from evalkit.core.options import build
 from evalkit.core.types import Context, Given, Response, Sample
 
@@ -53,7 +53,7 @@ class FittedMajority:
     async def answer(self, sample: Sample, ctx: Context) -> Response:  # noqa: ARG002 - the contract's arguments
         """Answer the usual."""
         if "row" in sample.input and self.shares:
-            return respond("", lambda: as_json({"label": self.usual, "probabilities": dict(self.shares)}))
+            return respond("", lambda: {"label": self.usual, "probabilities": dict(self.shares)})
         return respond("", lambda: worded(self.usual))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import fsum
 from typing import Any, ClassVar
 
-from evalkit.baselines._answering import Learner, as_json, fitted_fingerprint, respond
+from evalkit.baselines._answering import Learner, fitted_fingerprint, respond
 from evalkit.baselines._tabular import numeric_target
 from evalkit.core.options import build
 from evalkit.core.types import Context, Given, Response, Sample
@@ -40,7 +40,7 @@ class FittedMean:
 
     async def answer(self, sample: Sample, ctx: Context) -> Response:  # noqa: ARG002 - the contract's arguments
         """Answer the mean."""
-        return respond("", lambda: as_json(self.value))
+        return respond("", lambda: self.value)
 
 
 def make(**options: Any) -> Mean:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from evalkit.baselines import _text
-from evalkit.baselines._answering import Learner, Reader, fitted_fingerprint, sklearn, worded
+from evalkit.baselines._answering import Learner, Reader, fitted_fingerprint, one_thread, sklearn, worded
 from evalkit.core.options import build
 from evalkit.core.types import Given
 
@@ -41,7 +41,8 @@ class TfidfLinear(Learner):
         lessons = _text.read(given, self.text)
         features = _text.vectorizer(self.analyzer, self.ngrams)
         matrix = features.fit_transform(lessons.texts)
-        models = {name: self._learn(matrix, labels, seed) for name, labels in lessons.labels.items()}
+        with one_thread():
+            models = {name: self._learn(matrix, labels, seed) for name, labels in lessons.labels.items()}
         return FittedTfidfLinear(
             self.name, fitted_fingerprint(self.fingerprint, given, seed), self.text, features, models
         )

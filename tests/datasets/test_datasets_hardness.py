@@ -28,7 +28,8 @@ def answers(candidate, samples):
 
     responses = asyncio.run(ask())
     assert [response.error for response in responses] == [None] * len(samples)
-    return [json.loads(response.output) for response in responses]
+    outputs = [response.output for response in responses]
+    return [json.loads(output) if isinstance(output, str) else output for output in outputs]
 
 
 def out_of_fold(spec, samples, folds):
