@@ -75,7 +75,9 @@ class Split(Strict):
     k: int = Field(default=5, ge=2, le=100, description="kfold: the number of parts.")
     test_share: float = Field(default=0.2, gt=0, lt=1, description="holdout, time: the share that is asked.")
     field: str | None = Field(
-        default=None, min_length=1, description="given: where `train` or `test` stands. time: what orders samples."
+        default=None,
+        min_length=1,
+        description="given: where `train` or `test` stands. time: what orders samples. meta.x, or a tag prefix.",
     )
     grouped: bool = Field(default=True, description="kfold, holdout: samples of one group never stand on both sides.")
     seed: int = Field(default=0, ge=0, le=SEED_MAX, description="kfold, holdout: which sample falls into which part.")
@@ -113,7 +115,9 @@ class Dataset(ShortForm):
         default=None, ge=1, description="Ask this many samples, the first in hash order of (seed, id)."
     )
     stratify: str | None = Field(
-        default=None, min_length=1, description="Tag prefix or field whose shares a limit keeps."
+        default=None,
+        min_length=1,
+        description="What a limit keeps the shares of: target, group, input.x, meta.x or a tag prefix.",
     )
     split: Split | None = Field(default=None, description="Only for candidates that learn.")
     card: str | None = Field(default=None, min_length=1, description="card.yaml: source, licence, how made, limits.")
@@ -268,7 +272,9 @@ class SuiteModel(Strict):
     seed: int = Field(
         default=0, ge=0, le=SEED_MAX, description="Decides the order and sampling of samples, and every resampling."
     )
-    slices: Words = Field(default=(), description="Tag prefixes or fields whose values get results of their own.")
+    slices: Words = Field(
+        default=(), description="Tag prefixes: `topic` gives every tag `topic:...` results of its own."
+    )
     limits: Limits = Field(default=Limits(), description="Budgets, rates and patience of a run.")
     candidates: tuple[str, ...] = Field(
         default=(), description="Run by default: names from evalkit.yaml, provider/model, baselines."
