@@ -25,6 +25,7 @@ _SCHEMES = re.compile(r"(?i)\b(bearer|basic)\s+[a-z0-9._~+/=*-]{8,}")
 _KEY_SHAPES = re.compile(r"\b(?:sk|pk|rk)-[A-Za-z0-9_*-]{8,}")
 
 _QUOTA = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "quota_exceeded_permanently")
+_FILTERED = ("content_filter", "ResponsibleAIPolicyViolation")
 _NO_MODEL = ("model_not_found", "DeploymentNotFound", "invalid_model", "model_not_supported")
 _BY_STATUS: Mapping[int, tuple[ErrorKind, bool]] = {
     401: (ErrorKind.AUTH, False),
@@ -49,14 +50,6 @@ _TYPED_STATUS: Mapping[str, int] = {
 }
 
 
-class CallFailed(Exception):
-    """An attempt that brought no usable answer; `failure` says why."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.message)
-        self.failure = failure
-
-
 class Redactor:
     """Masks the exact secrets that a provider holds, authorization headers, and what looks like a vendor's key."""
 
@@ -79,11 +72,6 @@ class ErrorBody(msgspec.Struct):
     message: str = ""
     type: str = ""
     code: str = ""
-
-    @property
-    def says_filtered(self) -> bool:
-        """Whether the prompt was refused by a content filter, which is an answer and not a fault."""
-        return self.code in {"content_filter", "ResponsibleAIPolicyViolation"}
 
     @classmethod
     def read(cls, body: bytes | str) -> ErrorBody:
@@ -115,6 +103,20 @@ class ErrorBody(msgspec.Struct):
         if self.code.isdigit() and 400 <= int(self.code) <= 599:
             return int(self.code)
         return _TYPED_STATUS.get(self.code) or _TYPED_STATUS.get(self.type) or 500
+
+
+class CallFailed(Exception):
+    """An attempt that brought no usable answer; `failure` says why, `said` is the server's error, if it sent one."""
+
+    def __init__(self, failure: Failure, said: ErrorBody | None = None) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+        self.said = said
+
+    @property
+    def filtered(self) -> bool:
+        """Whether the prompt was stopped by a content filter (Azure), which is an answer and not a fault."""
+        return self.failure.status == 400 and self.said is not None and self.said.code in _FILTERED
 
 
 def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
@@ -177,6 +179,11 @@ def _classify(status: int, error: ErrorBody) -> tuple[ErrorKind, bool]:
 
 def _names_model(message: str) -> bool:
     return re.search(r"(?i)\b(model|deployment)\b", message) is not None
+
+
+def refusal(status: int, headers: Mapping[str, str], error: ErrorBody, redact: Redactor) -> CallFailed:
+    """The same as an exception, which remembers what the server said."""
+    return CallFailed(failure_of(status, headers, error, redact), error)
 
 
 def connection_failure(what: str, redact: Redactor) -> Failure:

@@ -12,8 +12,15 @@ import msgspec
 
 from evalkit.core.errors import ErrorKind, MissingComponent
 from evalkit.core.types import Failure
-from evalkit.providers._failures import ErrorBody, Redactor, connection_failure, malformed_failure, timeout_failure
-from evalkit.providers._wire import Codec, Malformed, Reported, refusal
+from evalkit.providers._failures import (
+    ErrorBody,
+    Redactor,
+    connection_failure,
+    malformed_failure,
+    refusal,
+    timeout_failure,
+)
+from evalkit.providers._wire import Codec, Malformed, Reported
 from evalkit.providers.transport import CallFailed
 
 Call = Callable[[Mapping[str, Any]], Awaitable[Any]]

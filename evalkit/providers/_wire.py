@@ -12,7 +12,7 @@ import msgspec
 
 from evalkit.core.errors import ErrorKind, Finish
 from evalkit.core.types import Blobs, Failure, Generation, Message, Request, Response
-from evalkit.providers._failures import ErrorBody, Redactor, failure_of, malformed_failure
+from evalkit.providers._failures import ErrorBody, Redactor, failure_of, malformed_failure, refusal
 from evalkit.providers._messages import materialise
 from evalkit.providers.transport import CallFailed, Transport
 
@@ -61,12 +61,8 @@ class Reported(Exception):
         self.error = error
 
 
-class Filtered(Exception):
-    """The prompt was stopped by the vendor's content filter: an answer of its own kind."""
-
-
 class Sender(Protocol):
-    """One attempt to have a body answered. Raises CallFailed, Malformed, Reported, Filtered."""
+    """One attempt to have a body answered. Raises CallFailed, Malformed, Reported."""
 
     redact: Redactor
 
@@ -121,9 +117,11 @@ class WireChat:
             else:
                 reply = await self._sender.whole(body)
             answer = self._codec.read(reply)
-        except Filtered:
+        except CallFailed as failed:
+            if not failed.filtered:
+                return Response(error=failed.failure, seconds=time.monotonic() - start)
             answer = Response(finish=Finish.CONTENT_FILTER, usage={"requests": 1})
-        except (CallFailed, Malformed, Reported, KeyError, ValueError) as error:
+        except (Malformed, Reported, KeyError, ValueError) as error:
             return Response(error=self._failure(error), seconds=time.monotonic() - start)
         return replace(answer, seconds=time.monotonic() - start, first_token_s=first)
 
@@ -132,8 +130,6 @@ class WireChat:
         await self._sender.close()
 
     def _failure(self, error: Exception) -> Failure:
-        if isinstance(error, CallFailed):
-            return error.failure
         redact = self._sender.redact
         if isinstance(error, Reported):
             return failure_of(error.error.implied_status, {}, error.error, redact)
@@ -187,10 +183,3 @@ class LeanSender:
             return decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise CallFailed(malformed_failure(f"unreadable reply: {error}", self.redact, data)) from None
-
-
-def refusal(status: int, headers: Mapping[str, str], error: ErrorBody, redact: Redactor) -> CallFailed | Filtered:
-    """What a status >= 300 amounts to: a failure, or a prompt that the content filter stopped."""
-    if status == 400 and error.says_filtered:
-        return Filtered()
-    return CallFailed(failure_of(status, headers, error, redact))

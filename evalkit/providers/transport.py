@@ -18,8 +18,8 @@ from evalkit.providers._failures import (
     ErrorBody,
     Redactor,
     connection_failure,
-    failure_of,
     malformed_failure,
+    refusal,
     timeout_failure,
 )
 from evalkit.providers._sse import Decoder, Event
@@ -103,13 +103,13 @@ class Transport:
 
     async def _check_stream(self, reply: aiohttp.ClientResponse) -> None:
         if reply.status >= 300:
-            raise CallFailed(failure_of(reply.status, reply.headers, ErrorBody.read(await reply.read()), self.redact))
+            raise refusal(reply.status, reply.headers, ErrorBody.read(await reply.read()), self.redact)
         if reply.content_type != "text/event-stream":
             # Some servers answer an error, or ignore `stream`, with plain JSON and status 200.
             body = await reply.read()
             error = ErrorBody.read(body)
             if b'"error"' in body and error.message:
-                raise CallFailed(failure_of(error.implied_status, reply.headers, error, self.redact))
+                raise refusal(error.implied_status, reply.headers, error, self.redact)
             raise CallFailed(malformed_failure("asked for a stream, got none", self.redact, body))
 
     def _open(

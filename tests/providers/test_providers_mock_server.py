@@ -68,6 +68,9 @@ MESSAGE_KINDS: dict[str, dict[str, Any]] = {
 }
 
 
+ADAPTERS: dict[int, TypeAdapter[Any]] = {}
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     with running(Settings()) as started:
@@ -94,7 +97,9 @@ def post(server: Server, path: str, body: Any, headers: dict[str, str] | None = 
 
 def strictly(kind: Any, data: bytes | str) -> Any:
     """Validate against an SDK's type: strict types, nothing missing, nothing unknown at any depth."""
-    found = TypeAdapter(kind).validate_json(data, strict=True)
+    if id(kind) not in ADAPTERS:
+        ADAPTERS[id(kind)] = TypeAdapter(kind)
+    found = ADAPTERS[id(kind)].validate_json(data, strict=True)
     unknown = list(extras(found, "$"))
     assert not unknown
     return found
