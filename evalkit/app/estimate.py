@@ -25,7 +25,8 @@ def estimate(workspace: Workspace, plan: Plan) -> Estimate:
     means = _mean_answers(workspace, plan.entries)
     assumed = "prompt length / 4"
     for entry in plan.entries:
-        if not entry.open or not isinstance(entry.built.candidate, Sends):
+        candidate = entry.built.candidate
+        if not entry.open or candidate is None or not isinstance(candidate, Sends):
             continue
         model = entry.built.model
         inputs, outputs = _tokens(entry, means.get(model))
@@ -40,6 +41,7 @@ def estimate(workspace: Workspace, plan: Plan) -> Estimate:
 
 def _tokens(entry: PlannedEntry, mean_answer: float | None) -> tuple[float, float]:
     candidate = entry.built.candidate
+    assert candidate is not None
     assert isinstance(candidate, Sends)
     step = max(1, len(entry.open) // LOOKED_AT)
     looked: list[Any] = [

@@ -187,7 +187,7 @@ class Execution:
         closed: set[int] = set()
         for entry in entries:
             candidate = entry.built.candidate
-            if isinstance(candidate, Closes) and id(candidate) not in closed:
+            if candidate is not None and isinstance(candidate, Closes) and id(candidate) not in closed:
                 closed.add(id(candidate))
                 await candidate.close()
 

@@ -258,7 +258,7 @@ def _entry(connection: DuckDBPyConnection, entry_id: str, suite: str, candidate:
     )
     shown: Status = status if status in ("complete", "skipped") else "incomplete"
     one = counts[0] if counts else {"answered": 0, "errored": 0, "cached": 0}
-    failing, total = _failing(connection, entry_id, main) if main else ((), 0)
+    failing, total = _failing(connection, entry_id)
     usd = first_row(
         connection,
         "select case when count(*) = count(u.usd) then sum(u.usd) end from answer a left join cost u using (call_id)"
@@ -272,8 +272,16 @@ def _entry(connection: DuckDBPyConnection, entry_id: str, suite: str, candidate:
     )  # fmt: skip
 
 
-def _failing(connection: DuckDBPyConnection, entry_id: str, main: Sequence[Any]) -> tuple[Iterator[FailRow], int]:
-    metric, sig, higher = main[0], main[1], main[2]
+def failing_of(connection: DuckDBPyConnection, entry_id: str, limit: int) -> tuple[list[dict[str, Any]], int]:
+    """Failing samples of an entry on its primary metric, worst first, and how many there are in all."""
+    main = first_row(
+        connection,
+        "select metric, scorer_sig, higher_is_better from result where entry_id = ? and is_primary and slice = ''",
+        [entry_id],
+    )
+    if main is None:
+        return [], 0
+    metric, sig, higher = main
     best = first_row(
         connection,
         "select case when ? then max(value) else min(value) end from scores where entry_id = ? and metric = ?",
@@ -281,14 +289,18 @@ def _failing(connection: DuckDBPyConnection, entry_id: str, main: Sequence[Any])
     )
     good = 1.0 if higher and best and best[0] is not None and best[0] <= 1 else (best[0] if best else None)
     passing = (good, bool(higher))
-    rows = reader.failures(
-        connection, entry_id, scorer_sig=sig, metric=metric, passing=passing, page=reader.Page(SHOWN_FAILURES)
-    ).dicts()
-    total = reader.query(
-        connection, _FAILED, {"sig": sig, "metric": metric, "entry": entry_id, "higher": bool(higher), "good": good}
+    page = reader.Page(limit)
+    rows = list(
+        reader.failures(connection, entry_id, scorer_sig=sig, metric=metric, passing=passing, page=page).dicts()
     )
+    asked = {"sig": sig, "metric": metric, "entry": entry_id, "higher": bool(higher), "good": good}
+    return rows, int(reader.query(connection, _FAILED, asked).rows[0][0])
+
+
+def _failing(connection: DuckDBPyConnection, entry_id: str) -> tuple[Iterator[FailRow], int]:
+    rows, total = failing_of(connection, entry_id, SHOWN_FAILURES)
     scores = _all_scores(connection, entry_id, [row["position"] for row in rows])
-    return (_fail_row(row, scores.get(row["position"], ())) for row in rows), int(total.rows[0][0])
+    return (_fail_row(row, scores.get(row["position"], ())) for row in rows), total
 
 
 def _all_scores(

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from evalkit.app.execute import Execution
 from evalkit.app.loading import LoadedSuite
 from evalkit.app.planning import Plan, PlannedEntry
+from evalkit.app.scoring import Prepared
 from evalkit.app.workspace import Workspace
 from evalkit.core.fold import Mean
 from evalkit.core.keys import digest
@@ -25,6 +26,24 @@ if TYPE_CHECKING:
 
 WHOLE = ""
 _decode = msgspec.json.Decoder(dict[str, float]).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What the results of an entry rest on: scorers, data, the seed of resampling, slices and the primary metric."""
+
+    prepared: Sequence[Prepared]
+    data_hash: str
+    seed: int
+    slices: Sequence[str] = ()
+    primary: str | None = None
+
+    @classmethod
+    def of(cls, suite: LoadedSuite) -> Measure:
+        """What a suite measures; without a named primary metric it is the first scorer's main one."""
+        model = suite.file.model
+        first = next((one.metrics[0].name for one in suite.prepared), None)
+        return cls(suite.prepared, suite.data_hash, suite.seed, model.slices, model.primary or first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +90,7 @@ def finish_entries(connection: DuckDBPyConnection, plan: Plan, execution: Execut
         if missing:
             reasons.append(f"{label}: {missing} of {entry.planned} cells have no answer ({why or 'not asked'})")
         reasons += _too_many_errors(connection, entry, label)
-        writers.put_results(connection, results_of(connection, entry.entry_id, entry.suite, entry.planned))
+        writers.put_results(connection, results_of(connection, entry.entry_id, Measure.of(entry.suite), entry.planned))
     return reasons, complete
 
 
@@ -85,35 +104,26 @@ def _too_many_errors(connection: DuckDBPyConnection, entry: PlannedEntry, label:
 
 
 def results_of(
-    connection: DuckDBPyConnection, entry_id: str, suite: LoadedSuite, planned: int
+    connection: DuckDBPyConnection, entry_id: str, measure: Measure, planned: int
 ) -> Iterator[dict[str, Any]]:
     """Every metric of an entry over all samples, and the primary one by slice."""
-    primary = primary_metric(suite)
     counts = observing.counts(connection, entry_id)
-    for one in suite.prepared:
-        signature = digest([one.sig, suite.data_hash])
+    for one in measure.prepared:
+        signature = digest([one.sig, measure.data_hash])
         for metric in one.metrics:
             found = scored_columns(connection, entry_id, one.sig, metric)
-            is_primary = metric.name == primary
+            is_primary = metric.name == measure.primary
             base = {
                 "entry_id": entry_id, "scorer_sig": one.sig, "metric": metric.name, "signature": signature,
                 "is_primary": is_primary, "higher_is_better": metric.higher_is_better, "unit": metric.unit or ("%" if metric.bounds == (0.0, 1.0) else ""),
             }  # fmt: skip
             whole = {"planned": planned, "answered": counts.answered, "cached": counts.cached}
-            yield {**base, "slice": WHOLE, **_folded(metric, found, suite.seed), **whole}
+            yield {**base, "slice": WHOLE, **_folded(metric, found, measure.seed), **whole}
             if is_primary:
-                for name, part in slices(found, suite.file.model.slices):
+                for name, part in slices(found, measure.slices):
                     rows = len(part.scored)
                     inside = {"planned": rows, "answered": rows, "cached": int(part.cached.sum())}
-                    yield {**base, "slice": name, **_folded(metric, part, suite.seed), **inside}
-
-
-def primary_metric(suite: LoadedSuite) -> str | None:
-    """The metric that sorts the leaderboard: as the suite says, else the first scorer's main one."""
-    named = suite.file.model.primary
-    if named is not None:
-        return named
-    return next((one.metrics[0].name for one in suite.prepared), None)
+                    yield {**base, "slice": name, **_folded(metric, part, measure.seed), **inside}
 
 
 def _folded(metric: Metric, found: Scored, seed: int) -> dict[str, Any]:

@@ -51,6 +51,7 @@ class RunRequest:
     fresh: bool = False
     replay_only: bool = False
     concurrency: int | None = None
+    workers: int = 1
     limits: Limits = Limits()
     command: str = "evalkit run"
     made: tuple[Built, ...] = ()
@@ -106,6 +107,9 @@ def gather(workspace: Workspace, request: RunRequest, watch: Watch) -> list[Plan
         raise ConfigError([*problems, *loaded.empty])
     if loaded.empty:
         raise InvalidRun("\n".join(map(str, loaded.empty)))
+    for suite in loaded.suites:
+        if suite.file.model.gates:
+            watch.event("gates", suite=suite.name, count=len(suite.file.model.gates))
     for note in loaded.notes:
         watch.event("warning", message=str(note))
     _something_selected(loaded, entries)

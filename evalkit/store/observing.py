@@ -55,10 +55,16 @@ def scores(connection: DuckDBPyConnection, entry_id: str, sig: str, metric: str,
         elif name == "cached":
             columns[name] = np.asarray(array).astype(np.bool_)
         elif isinstance(array, np.ma.MaskedArray):
-            columns[name] = np.where(np.ma.getmaskarray(array), None, np.asarray(array.data, dtype=object))
+            columns[name] = _with_none(array)
         else:
             columns[name] = np.asarray(array, dtype=object)
     return columns
+
+
+def _with_none(array: Any) -> Any:
+    values = np.asarray(array.data, dtype=object).copy()
+    values[np.ma.getmaskarray(array)] = None
+    return values
 
 
 def counts(connection: DuckDBPyConnection, entry_id: str) -> Counts:

@@ -1,0 +1,31 @@
+"""What verbs share: the project's workspace, and options that many of them take."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from evalkit.app.workspace import Workspace
+
+AS_JSON = typer.Option(False, "--json", help="Print the rows as JSON.")
+AS_CSV = typer.Option(False, "--csv", help="Print the rows as CSV.")
+PROJECT = typer.Option(Path(), "--project", "-p", help="A folder of the project (where evalkit.yaml is, or below).")
+
+
+def workspace(start: Path) -> Workspace:
+    """The workspace of the project that `start` lies in."""
+    from evalkit.app.workspace import open_workspace
+
+    return open_workspace(start, os.environ)
+
+
+def start_of(paths: list[Path], project: Path) -> Path:
+    """Where the project is looked for: where the first suite lies, unless a project is named."""
+    if project != Path() or not paths:
+        return project
+    first = paths[0]
+    return first if first.exists() else project

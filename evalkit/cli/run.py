@@ -1,0 +1,85 @@
+"""evalkit run."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+import typer
+
+from evalkit.cli.common import PROJECT, start_of, workspace
+
+
+def run(
+    paths: list[Path] = typer.Argument(..., help="Suite files, or folders of suites."),
+    candidate: list[str] = typer.Option(
+        [], "--candidate", "-c", help="A name from evalkit.yaml, provider/model, or a baseline; may be repeated."
+    ),
+    limit: int | None = typer.Option(None, "--limit", min=1, help="Ask the first N samples in hash order."),
+    sample_id: list[str] = typer.Option([], "--sample-id", help="Ask this sample only; may be repeated."),
+    only_failed: bool = typer.Option(False, "--only-failed", help="Ask only what failed last time."),
+    fresh: bool = typer.Option(False, "--fresh", help="Ask again what is known; both generations are kept."),
+    replay_only: bool = typer.Option(False, "--replay-only", help="Ask nobody; exit 5 when an answer is not stored."),
+    yes: bool = typer.Option(False, "--yes", "-y", help="Agree to the estimated cost."),
+    concurrency: int | None = typer.Option(None, "--concurrency", min=1, help="Most calls in flight per provider."),
+    workers: int = typer.Option(1, "--workers", min=1, help="Processes that share the asking."),
+    budget_usd: float | None = typer.Option(None, "--budget-usd", min=0, help="Stop when this much is spent."),
+    budget_tokens: float | None = typer.Option(None, "--budget-tokens", min=0, help="Stop after this many tokens."),
+    max_seconds: float | None = typer.Option(None, "--max-seconds", min=0, help="Stop after this much wall time."),
+    timeout: float | None = typer.Option(None, "--timeout", min=0.001, help="Longest wait for one call, in seconds."),
+    retries: int | None = typer.Option(None, "--retries", min=0, help="How often a failed call is tried again."),
+    quiet: bool = typer.Option(False, "--quiet", "-q", help="Print the leaderboard only."),
+    as_json: bool = typer.Option(False, "--json", help="Print events as JSON lines, the leaderboard rows at the end."),
+    as_csv: bool = typer.Option(False, "--csv", help="Print the leaderboard as CSV."),
+    project: Path = PROJECT,
+) -> int:
+    """Ask candidates about samples, score the answers, say how sure the numbers are. Always a resume."""
+    from evalkit.app.execute import Limits
+    from evalkit.app.loading import Selection
+    from evalkit.app.run import RunRequest
+    from evalkit.app.run import run as run_suites
+    from evalkit.cli.progress import watcher
+
+    space = workspace(start_of(paths, project))
+    defaults = space.project.defaults
+    request = RunRequest(
+        paths=tuple(paths),
+        candidates=tuple(candidate),
+        selection=Selection(limit, tuple(sample_id) or None),
+        only_failed=only_failed,
+        fresh=fresh,
+        replay_only=replay_only,
+        concurrency=concurrency,
+        workers=workers,
+        limits=Limits(
+            budget_usd,
+            budget_tokens,
+            max_seconds,
+            timeout if timeout is not None else defaults.timeout_s,
+            retries if retries is not None else defaults.retries,
+        ),
+        command=shlex.join(["evalkit", *sys.argv[1:]]),
+    )
+    with watcher(agrees=yes, quiet=quiet or as_csv, as_json=as_json) as watch:
+        outcome = run_suites(space, request, watch)
+    _print(space, outcome.run_id, as_json=as_json, as_csv=as_csv)
+    for reason in outcome.reasons:
+        typer.echo(f"not valid: {reason}", err=True)
+    return int(outcome.code)
+
+
+def _print(space: object, run_id: str, *, as_json: bool, as_csv: bool) -> None:
+    from evalkit.app.leaderboard import COLUMNS
+    from evalkit.app.show import leaderboard
+    from evalkit.app.workspace import Workspace
+    from evalkit.cli.output import show_rows
+    from evalkit.cli.show import print_leaderboard
+
+    assert isinstance(space, Workspace)
+    rows = leaderboard(space, run_id)
+    if as_json or as_csv:
+        show_rows(rows, COLUMNS, as_json=as_json, as_csv=as_csv)
+    else:
+        print_leaderboard(rows)
+        typer.echo(f"run {run_id}; `evalkit show {run_id} --failures` lists what failed, `evalkit report` draws it")
