@@ -147,6 +147,9 @@ class _Builder:
         except FieldError as error:
             self._wrong(found, error, sample.id)
             return
+        except RecursionError:
+            self._wrong(found, FieldError("the sample is nested too deeply"), sample.id)
+            return
         named = sample if sample.id else replace(sample, id=self._make_id(content))
         self.writer.add(named, content, found.file, found.line)
         self.writer.add_media(self._attach.taken())
@@ -254,8 +257,6 @@ def _is_one_of(value: Any, kinds: tuple[type, ...]) -> bool:
 def _content(sample: Sample) -> str:
     try:
         return sample_hash(sample)
-    except RecursionError:
-        raise FieldError("the sample is nested too deeply") from None
     except (ValueError, TypeError) as error:
         named = (("input", sample.input), ("target", sample.target), ("meta", sample.meta))
         found = next((said for name, part in named for said in _culprits(name, part)), str(error))

@@ -33,7 +33,8 @@ def bad_utf8(line: bytes) -> str:
     try:
         line.decode("utf-8")
     except UnicodeDecodeError as error:
-        return f"byte {error.start + 1} of the line (0x{line[error.start]:02x}) is not UTF-8; save the file as UTF-8"
+        where = f"byte {error.start + 1} of the line (0x{line[error.start]:02x})"
+        return f"{where} is not UTF-8; save the file as UTF-8"
     return "the line is not UTF-8; save the file as UTF-8"
 
 

@@ -156,18 +156,26 @@ class Writer:
         return tuple(self._files)
 
     def publish(self, meta: Meta) -> None:
-        """Rename into place. Where another process was first its snapshot stands; a stale one is replaced."""
+        """Rename into place. Where another process was first its snapshot stands; an older or damaged one is replaced.
+
+        Raises StoreError when the disk refuses.
+        """
         try:
             self.flush()
             (self.aside / "meta.json").write_bytes(_encode(meta))
+            if self._stands(meta):
+                return
             if self.folder.exists():
                 self.folder.rename(self.aside / "replaced")
             self.aside.rename(self.folder)
             shutil.rmtree(self.folder / "replaced", ignore_errors=True)
         except OSError as error:
-            if self.folder.is_dir() and read_meta(self.folder, meta.key) is not None:
-                return
-            raise self._refused(error) from error
+            if not self._stands(meta):
+                raise self._refused(error) from error
+
+    def _stands(self, meta: Meta) -> bool:
+        known = read_meta(self.folder, meta.key)
+        return known is not None and not known.problems and known.data_hash == meta.data_hash
 
 
 def sizes(folder: Path) -> tuple[int, int, int, int]:

@@ -41,7 +41,7 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Csv:
-    """CSV at `path` (a file or a glob pattern) with a header.
+    """CSV at `path` (a file or a glob pattern) with a header; the delimiter is a tab in .tsv files, else a comma.
 
     Cells are text. `types` names columns that are not (`int`, `float`, `bool`, `json`, `auto`), or is `auto` for all:
     what reads as a JSON number is one. An empty cell of a typed column is null.
@@ -49,7 +49,7 @@ class Csv:
 
     path: str
     root: str | Path = "."
-    delimiter: str = ","
+    delimiter: str | None = None
     quote: str = '"'
     types: str | Mapping[str, str] = field(default_factory=dict)
     max_field_bytes: int = 64 << 20
@@ -62,7 +62,7 @@ class Csv:
         if wrong:
             known = ", ".join(_READERS)
             raise ValueError(f"types: {wrong[0]!r} is not known; write auto, or column: type with text, {known}")
-        if len(self.delimiter) != 1 or len(self.quote) != 1:
+        if len(self.delimiter or ",") != 1 or len(self.quote) != 1:
             raise ValueError("delimiter and quote are one character each")
 
     def records(self) -> Iterator[Record | Problem]:
@@ -75,7 +75,7 @@ class Csv:
 
     def _read(self, file: DataFile, handle: BinaryIO) -> Iterator[Record | Problem]:
         lines = _Lines(handle)
-        reader = csv.reader(lines, delimiter=self.delimiter, quotechar=self.quote, strict=True)
+        reader = csv.reader(lines, delimiter=self._delimiter(file), quotechar=self.quote, strict=True)
         header: list[str] | None = None
         for row in _rows(reader, lines, file.shown):
             if isinstance(row, Problem):
@@ -87,6 +87,9 @@ class Csv:
                 yield from self._check(header, file.shown, row.line)
             else:
                 yield self._record(header, row, file.shown)
+
+    def _delimiter(self, file: DataFile) -> str:
+        return self.delimiter or ("	" if file.path.suffix.lower() == ".tsv" else ",")
 
     def _check(self, header: list[str], shown: str, line: int) -> Iterator[Problem]:
         twice = sorted({name for name in header if header.count(name) > 1})

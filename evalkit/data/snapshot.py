@@ -196,32 +196,29 @@ class Snapshot:
     def strata(self, by: str) -> Hashes:
         """A hash of each sample's stratum; shape [count], unsigned 64-bit.
 
-        `by` is `target`, `group`, a path (`input.lang`, `meta.level`) or the prefix of a tag (`topic` for the tag
-        `topic:billing`); a sample without it is in a stratum of its own kind. Raises UsageError when no sample has it.
+        `by` is `target`, `group` or anything that `values` finds; a sample without it is in a stratum of its own kind.
+        Raises UsageError when no sample has it.
         """
         if by == "target":
             return np.ascontiguousarray(self._index["label"])
         if by == "group":
             return self.groups()
-        read = self.values(by) if "." in by else self._tags(by)
+        read = self.values(by)
         marks = (_NONE if value is None else hash64("stratum", canonical_json(value).decode()) for value in read)
         found = np.fromiter(marks, dtype=np.uint64, count=self.count)
         if self.count and bool(np.all(found == _NONE)):
             raise UsageError(f"stratify: no sample has {by!r}; write target, group, input.x, meta.x or a tag's prefix")
         return found
 
-    def _tags(self, prefix: str) -> Iterator[str | None]:
-        for sample in self.samples():
-            yield next((tag for tag in sample.tags if tag == prefix or tag.startswith(f"{prefix}:")), None)
-
     def values(self, path: str) -> Iterator[Any]:
-        """What every sample has at a path (`target`, `group`, `input.x`, `meta.x`), None where it has nothing there."""
+        """What every sample has at a path, None where it has nothing there.
+
+        A path is the prefix of a tag (`topic`: what follows in `topic:billing`), else `target`, `group`, `input.x`,
+        `meta.x`, or the name of a meta or input field.
+        """
         for sample in self.samples():
-            top = {"input": sample.input, "target": sample.target, "group": sample.group, "meta": sample.meta}
-            try:
-                yield lookup(top, path)
-            except FieldError:
-                yield None
+            tag = next((tag for tag in sample.tags if tag == path or tag.startswith(f"{path}:")), None)
+            yield _at(sample, path) if tag is None else tag.removeprefix(path)[1:]
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Every sample as a row of the store's table `sample`; `cluster` is the group, else the sample's id."""
@@ -236,3 +233,11 @@ class Snapshot:
                 "target": sample.target,
                 "meta": sample.meta,
             }
+
+
+def _at(sample: Sample, path: str) -> Any:
+    nouns = {"input": sample.input, "target": sample.target, "group": sample.group, "meta": sample.meta}
+    try:
+        return lookup({**sample.input, **sample.meta, **nouns}, path)
+    except FieldError:
+        return None

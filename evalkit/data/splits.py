@@ -59,13 +59,12 @@ def holdout(
 
 
 def given_split(snapshot: Snapshot, field: str, *, train: str = "train", test: str = "test") -> list[Split]:
-    """The split that the data itself names at `field` (`meta.split`, or a tag's prefix); other values are left out.
+    """The split that the data itself names at `field` (see `Snapshot.values`); other values are left out.
 
     Raises UsageError when no sample says `train` or none says `test`.
     """
     ids = list(snapshot.ids())
-    said = snapshot.values(field) if "." in field else _tagged(snapshot, field)
-    sides = np.array([{train: 1, test: 2}.get(str(value), 0) for value in said], dtype=np.int64)
+    sides = np.array([{train: 1, test: 2}.get(str(value), 0) for value in snapshot.values(field)], dtype=np.int64)
     if not (np.any(sides == 1) and np.any(sides == 2)):
         raise UsageError(f"{field}: no sample says {train if not np.any(sides == 1) else test!r}")
     return [_split(ids, sides == 2, train=sides == 1)]
@@ -159,12 +158,6 @@ def _held(members: list[Indices], strata: Codes, fraction: float) -> Iterable[In
         if 2 * missing >= len(part) and missing > 0:
             held[main] = held.get(main, 0) + len(part)
             yield part
-
-
-def _tagged(snapshot: Snapshot, prefix: str) -> Iterator[str | None]:
-    for sample in snapshot.samples():
-        found = (tag.removeprefix(f"{prefix}:") for tag in sample.tags if tag.startswith(f"{prefix}:"))
-        yield next(found, None)
 
 
 def _time(ident: str, field: str, value: Any) -> float:

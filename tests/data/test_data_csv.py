@@ -41,6 +41,12 @@ def test_delimiter_and_quote(tmp_path: Path) -> None:
     assert _rows(tmp_path, "a;b\n'x;y';2\n", delimiter=";", quote="'") == [{"a": "x;y", "b": "2"}]
 
 
+def test_tabs_in_tsv_files(tmp_path: Path) -> None:
+    (tmp_path / "a.TSV").write_text("a\tb\n1,5\t2\n")
+    (record,) = make(path="a.TSV", root=tmp_path).records()
+    assert record.fields == {"a": "1,5", "b": "2"}
+
+
 def test_an_empty_file_and_a_header_alone_have_no_records(tmp_path: Path) -> None:
     assert _read(tmp_path, "") == []
     assert _read(tmp_path, "a,b\n") == []

@@ -121,7 +121,7 @@ def test_problems_of_the_index_pass_through(pictures: Path) -> None:
 
 def test_the_index_itself_stays_inside(pictures: Path) -> None:
     (pictures.parent / "index.csv").write_text("file\n")
-    with pytest.raises(ConfigError, match="index: .* leaves the folder"):
+    with pytest.raises(ConfigError, match=r"index: .* leaves the folder"):
         list(make(path=str(pictures), index="../index.csv").records())
 
 

@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -61,6 +63,8 @@ def test_a_missing_split_and_a_broken_file_are_named(lines: Path) -> None:
 
 
 def test_labels_become_names_and_media_stay_encoded(tmp_path: Path) -> None:
+    import pyarrow.parquet
+
     import datasets as library
 
     features = library.Features(
@@ -72,8 +76,10 @@ def test_labels_become_names_and_media_stay_encoded(tmp_path: Path) -> None:
     )
     photo = {"bytes": PNG, "path": None}
     rows = {"label": [1, -1, None], "photo": [photo, photo, None], "when": [0, 1, 2]}
-    library.Dataset.from_dict(rows, features=features).to_parquet(str(tmp_path / "test.parquet"))
-    found = [dict(record.fields) for record in hub.make(path="parquet", data_files="test.parquet", root=tmp_path).records()]
+    pyarrow.parquet.write_table(pyarrow.table(rows, schema=features.arrow_schema), tmp_path / "test.parquet")
+    found = [
+        dict(record.fields) for record in hub.make(path="parquet", data_files="test.parquet", root=tmp_path).records()
+    ]
     assert [row["label"] for row in found] == ["yes", None, None]
     assert found[0]["photo"] == Media(data=PNG, media_type="image/png")
     assert found[2]["photo"] is None
@@ -131,13 +137,74 @@ print(json.dumps([said, time.monotonic() - start, constants.HF_HUB_DISABLE_TELEM
     ],
 )
 def test_offline_is_said_at_once_and_telemetry_is_off(tmp_path: Path, environment: dict, said: str) -> None:
-    own = {"HF_HOME": str(tmp_path), "PATH": os.environ["PATH"], **environment}
+    own = {**os.environ, "HF_HUB_OFFLINE": "0", "HF_HOME": str(tmp_path), **environment}
     done = subprocess.run([sys.executable, "-c", _ASK], env=own, capture_output=True, text=True, check=True, timeout=60)
     message, seconds, quiet = json.loads(done.stdout.splitlines()[-1])
     assert said in message
     # The library itself retries for 23 seconds; this only tells that apart, it measures no speed.
     assert seconds < 15
     assert quiet is True
+
+
+BODY = b'{"id": 1, "input": "a"}\n{"id": 2, "input": "b"}\n'
+_TREE = [{"type": "file", "oid": "b" * 40, "size": len(BODY), "path": "test.jsonl"}]
+_INFO = {"id": "some/set", "sha": COMMIT, "siblings": [{"rfilename": "test.jsonl"}], "private": False, "tags": []}
+
+
+class _HubServer(BaseHTTPRequestHandler):
+    """The part of the hub's API that one data set of one file needs."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        path = self.path.split("?")[0]
+        if path == f"/api/datasets/some/set/revision/{COMMIT}":
+            self._reply(200, json.dumps(_INFO).encode())
+        elif path == f"/api/datasets/some/set/tree/{COMMIT}":
+            self._reply(200, json.dumps(_TREE).encode())
+        elif path == f"/datasets/some/set/resolve/{COMMIT}/test.jsonl":
+            self._reply(200, BODY)
+        else:
+            self._reply(404, b"{}", "EntryNotFound")
+
+    do_HEAD = do_GET  # noqa: N815 - the server calls it by this name
+
+    def _reply(self, status: int, body: bytes, error: str = "") -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("ETag", '"b"')
+        self.send_header("X-Repo-Commit", COMMIT)
+        if error:
+            self.send_header("X-Error-Code", error)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+_PINNED = """
+import json
+from evalkit.data import hub
+print(json.dumps([record.fields for record in hub.make(path="some/set", revision="a" * 40).records()]))
+"""
+
+
+def test_a_pinned_set_is_streamed_from_the_hub(tmp_path: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _HubServer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        own = {
+            **os.environ,
+            "HF_HUB_OFFLINE": "0",
+            "HF_HOME": str(tmp_path),
+            "HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}",
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", _PINNED], env=own, capture_output=True, text=True, check=True, timeout=60
+        )
+        server.shutdown()
+    assert json.loads(done.stdout) == [{"id": 1, "input": "a"}, {"id": 2, "input": "b"}]
 
 
 def test_without_the_library_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,4 +219,3 @@ def test_without_the_library_the_extra_is_named(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(MissingComponent, match=r"evalkit\[hf\]"):
         hub._library()
-
