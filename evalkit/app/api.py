@@ -104,7 +104,7 @@ def _built(workspace: Workspace, name: str | None, one: Any) -> Built:
         raise UsageError(f"{one!r} is no candidate: give a name, a function of a sample, or an object with `answer`")
     from evalkit.providers.python import make_from_callable
 
-    chosen = name or getattr(one, "__name__", "function")
+    chosen = str(name or getattr(one, "__name__", "function"))
     return Built(chosen, {"kind": "function", "part": chosen}, make_from_callable(one, chosen))
 
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit import registry
 from evalkit.app.workspace import Workspace
+from evalkit.core.capabilities import fitting, sending
 from evalkit.core.errors import ConfigError, MissingComponent, Problem
 from evalkit.core.spec import Spec
-from evalkit.core.types import Candidate, Fits, Sends
+from evalkit.core.types import Candidate
 from evalkit.engine.limits import LaneLimits
 
 if TYPE_CHECKING:
@@ -35,12 +36,13 @@ class Built:
     @property
     def fits(self) -> bool:
         """Whether it learns before it answers."""
-        return isinstance(self.candidate, Fits)
+        return fitting(self.candidate) is not None
 
     @property
     def lane(self) -> str:
         """What its limits are shared by."""
-        return self.candidate.lane if isinstance(self.candidate, Sends) else f"local:{self.name}"
+        sends = sending(self.candidate)
+        return f"local:{self.name}" if sends is None else sends.lane
 
     @property
     def fingerprint(self) -> str:
@@ -49,8 +51,13 @@ class Built:
 
     @property
     def model(self) -> str:
-        """What the price table calls it."""
-        return self.candidate.model if isinstance(self.candidate, Sends) else f"local:{self.name}"
+        """What the price table calls it: what computes in this process is `local:`, the rest by provider and model."""
+        if self.in_process:
+            return f"local:{self.name}"
+        part = str(self.spec.get("part"))
+        named = self.spec.get("model") or self.name
+        sends = sending(self.candidate)
+        return f"{part}:{named}" if sends is None or part == "llamacpp" else sends.model
 
 
 class Builder:

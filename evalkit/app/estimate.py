@@ -9,7 +9,7 @@ from typing import Any
 from evalkit.app.planning import Plan, PlannedEntry
 from evalkit.app.watching import Estimate
 from evalkit.app.workspace import Workspace
-from evalkit.core.types import Sends
+from evalkit.core.capabilities import sending
 
 LOOKED_AT = 40
 CHARACTERS_PER_TOKEN = 4
@@ -25,8 +25,7 @@ def estimate(workspace: Workspace, plan: Plan) -> Estimate:
     means = _mean_answers(workspace, plan.entries)
     assumed = "prompt length / 4"
     for entry in plan.entries:
-        candidate = entry.built.candidate
-        if not entry.open or candidate is None or not isinstance(candidate, Sends):
+        if not entry.open or sending(entry.built.candidate) is None:
             continue
         model = entry.built.model
         inputs, outputs = _tokens(entry, means.get(model))
@@ -40,9 +39,8 @@ def estimate(workspace: Workspace, plan: Plan) -> Estimate:
 
 
 def _tokens(entry: PlannedEntry, mean_answer: float | None) -> tuple[float, float]:
-    candidate = entry.built.candidate
+    candidate = sending(entry.built.candidate)
     assert candidate is not None
-    assert isinstance(candidate, Sends)
     step = max(1, len(entry.open) // LOOKED_AT)
     looked: list[Any] = [
         candidate.request(entry.suite.sample(cell.sample_id), cell.repeat).body for cell in entry.open[::step]
@@ -55,7 +53,7 @@ def _tokens(entry: PlannedEntry, mean_answer: float | None) -> tuple[float, floa
 
 def _mean_answers(workspace: Workspace, entries: Sequence[PlannedEntry]) -> dict[str, float]:
     """Mean answer tokens per model in the store."""
-    if not any(entry.open and isinstance(entry.built.candidate, Sends) for entry in entries):
+    if not any(entry.open and sending(entry.built.candidate) for entry in entries):
         return {}
     with workspace.store.open(read_only=True) as connection:
         rows = connection.execute(

@@ -15,8 +15,9 @@ from evalkit.app.planning import Plan, PlannedEntry
 from evalkit.app.scoring import Scoring
 from evalkit.app.watching import Watch
 from evalkit.app.workspace import Workspace
+from evalkit.core.capabilities import closing, sending
 from evalkit.core.errors import ErrorKind
-from evalkit.core.types import Closes, Failure, Response, Sends
+from evalkit.core.types import Failure, Response
 from evalkit.engine.asking import Asker, CellContext
 from evalkit.engine.budget import Budget
 from evalkit.engine.journal import Journal
@@ -120,10 +121,10 @@ class Execution:
                 return
             sample = suite.sample(cell.sample_id)
             candidate = entry.candidate_for(cell.split_id)
-            request = candidate.request(sample, cell.repeat) if isinstance(candidate, Sends) else None
+            request = sends.request(sample, cell.repeat) if (sends := sending(candidate)) else None
             yield Work(
                 entry.entry_id, cell.position, sample, cell.sample_hash, cell.repeat, cell.key, candidate, request,
-                progress, budget, suite.seed, timeout_s,
+                progress, budget, suite.seed, timeout_s, entry.built.model,
             )  # fmt: skip
 
     def _handler(self, asker: Asker) -> Handler:
@@ -157,8 +158,8 @@ class Execution:
                         sample = entry.suite.sample(cell.sample_id)
                         work = Work(
                             entry.entry_id, cell.position, sample, cell.sample_hash, cell.repeat, "",
-                            entry.candidate_for(None) if not entry.built.fits else _Named(entry.built.name),
-                            None, progress, Budget("suite"), entry.suite.seed,
+                            _Named(entry.built.name),
+                            None, progress, Budget("suite"), entry.suite.seed, model=entry.built.model,
                         )  # fmt: skip
                         for record in await scoring.records(
                             sample, cell.sample_hash, (cell.call_id, cell.response), CellContext(asker, work)
@@ -187,9 +188,10 @@ class Execution:
         closed: set[int] = set()
         for entry in entries:
             candidate = entry.built.candidate
-            if candidate is not None and isinstance(candidate, Closes) and id(candidate) not in closed:
+            holds = closing(candidate)
+            if holds is not None and id(candidate) not in closed:
                 closed.add(id(candidate))
-                await candidate.close()
+                await holds.close()
 
 
 class _Named:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from evalkit.core.types import Candidate, Context, Fits, Given, Response, Sample
+from evalkit.core.capabilities import fitting
+from evalkit.core.types import Candidate, Context, Given, Response, Sample
 
 
 class Fitted:
@@ -24,5 +25,6 @@ class Fitted:
         return await fitted.answer(sample, ctx)
 
     def _fit(self) -> Candidate:
-        assert isinstance(self._candidate, Fits)
-        return self._candidate.fit(self.given, self._seed)
+        learner = fitting(self._candidate)
+        assert learner is not None
+        return learner.fit(self.given, self._seed)

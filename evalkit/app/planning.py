@@ -13,6 +13,7 @@ import numpy as np
 from evalkit.app.candidates import Built
 from evalkit.app.fitting import Fitted
 from evalkit.app.loading import LoadedSuite
+from evalkit.core.capabilities import sending
 from evalkit.core.errors import ConfigError, Problem
 from evalkit.core.keys import KEY_SCHEMA, call_key, digest, local_key
 from evalkit.core.types import Candidate, Sample, Sends
@@ -71,7 +72,7 @@ def plan_cells(entry: PlannedEntry) -> CellColumns:
     Raises ConfigError naming the samples that no request can be made of.
     """
     suite, built = entry.suite, entry.built
-    sends = built.candidate if isinstance(built.candidate, Sends) else None
+    sends = sending(built.candidate)
     ids: list[str] = []
     hashes: list[str] = []
     splits: list[str | None] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit import __version__
+from evalkit.app.loading import LoadedSuite
 from evalkit.app.planning import Plan, PlannedEntry, samples_of
 from evalkit.app.workspace import Workspace
 from evalkit.core.keys import digest
@@ -60,7 +61,7 @@ def record_suites(connection: DuckDBPyConnection, workspace: Workspace, entries:
             "duplicate_ids": suite.snapshot.duplicate_ids,
             "duplicate_contents": suite.snapshot.duplicate_contents,
         }
-        writers.put_data_set(connection, data_set, (clean(row) for row in samples_of(suite)))
+        writers.put_data_set(connection, data_set, _cleaned(suite, workspace))
         noun = suite.file.noun(suite.data_hash)
         writers.put_suite(
             connection,
@@ -106,6 +107,14 @@ def record_entries(
                 for place, one in enumerate(suite.prepared)
             ],
         )
+
+
+def _cleaned(suite: LoadedSuite, workspace: Workspace) -> Iterator[dict[str, Any]]:
+    clean = workspace.redactor.value
+    for row in samples_of(suite):
+        for name in ("input", "target", "meta"):
+            row[name] = clean(row[name])
+        yield row
 
 
 def _prompts(entry: PlannedEntry, workspace: Workspace) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable
 from dataclasses import replace
 from typing import Any
 
+from evalkit.core.capabilities import sending
 from evalkit.core.errors import ErrorKind, MissingComponent
 from evalkit.core.keys import call_key, local_key, sample_hash
 from evalkit.core.types import Candidate, Failure, Request, Response, Sample, Sends, Step
@@ -71,8 +72,9 @@ class Asker:
     async def _ask(self, work: Work) -> Answer:
         candidate, request = work.candidate, work.request
         origin = self._origin(work, work.key, candidate, request, None, 0)
-        if request is not None and isinstance(candidate, Sends):
-            response, origin.attempts = await self._attempts(candidate, request, work, work.key)
+        sends = sending(candidate)
+        if request is not None and sends is not None:
+            response, origin.attempts = await self._attempts(sends, request, work, work.key)
         else:
             response = await self._local(candidate, work.sample, CellContext(self, work), work.timeout_s)
         return self._record(origin, response, work)
@@ -80,8 +82,8 @@ class Asker:
     def _origin(
         self, work: Work, key: str, candidate: Candidate, request: Request | None, stage: str | None, ordinal: int
     ) -> Origin:
-        local = f"local:{candidate.name}"
-        sends = candidate if request is not None and isinstance(candidate, Sends) else None
+        sends = sending(candidate) if request is not None else None
+        named = work.model if ordinal == 0 else None
         return Origin(
             call_id=os.urandom(16).hex(),
             key=key,
@@ -91,7 +93,7 @@ class Asker:
             ordinal=ordinal,
             stage=stage,
             lane=sends.lane if sends else None,
-            model=sends.model if sends else getattr(candidate, "model", None) or local,
+            model=named or (sends.model if sends else getattr(candidate, "model", None)),
             endpoint=request.endpoint if request is not None else None,
             request=request.body if request is not None else None,
             started=time.time(),
@@ -160,7 +162,8 @@ class Asker:
     async def sub(self, parent: CellContext, candidate: Candidate, sample: Sample, stage: str) -> Response:
         """A call inside a cell: the same rules, its own key, its own record, a step in the parent's trace."""
         work, ordinal = parent.work, parent.next_ordinal(candidate)
-        request = candidate.request(sample, work.repeat) if isinstance(candidate, Sends) else None
+        sends = sending(candidate)
+        request = sends.request(sample, work.repeat) if sends is not None else None
         generation = self.settings.generation
         if request is not None:
             key = call_key(request, work.repeat, ordinal, generation)
@@ -181,8 +184,9 @@ class Asker:
     ) -> Answer:
         work, (key, stage) = parent.work, named
         origin = self._origin(work, key, candidate, request, stage, parent.calls)
-        if request is not None and isinstance(candidate, Sends):
-            response, origin.attempts = await self._attempts(candidate, request, work, key)
+        sends = sending(candidate)
+        if request is not None and sends is not None:
+            response, origin.attempts = await self._attempts(sends, request, work, key)
         else:
             inner = CellContext(self, work)
             inner.calls = parent.calls
@@ -226,8 +230,7 @@ class CellContext:
 
     def money(self, response: Response) -> float | None:
         """What the response cost in US dollars by the run's price table; None when a price is unknown."""
-        model = getattr(self.work.candidate, "model", None) or f"local:{self.work.candidate.name}"
-        return self._asker.settings.money(model, response.usage)
+        return self._asker.settings.money(self.work.model, response.usage)
 
     def next_ordinal(self, candidate: Candidate) -> int:
         """How often this cell has asked this candidate before: keeps equal requests inside one cell apart."""

@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
+from evalkit.core.capabilities import batching
 from evalkit.core.errors import ErrorKind
-from evalkit.core.types import Batches, Failure, Response
+from evalkit.core.types import Failure, Response
 from evalkit.engine.asking import Asker, CellContext
 from evalkit.engine.work import Handler, LaneWork, Work
 
@@ -82,7 +83,7 @@ async def _worker(asker: Asker, works: Iterator[Work], handle: Handler, stop: St
         if work is None:
             return
         try:
-            if isinstance(work.candidate, Batches):
+            if batching(work.candidate) is not None:
                 await _batch(asker, work, works, handle)
                 continue
             await _cell(asker, work, handle)
@@ -108,8 +109,8 @@ async def _batch(asker: Asker, first: Work, works: Iterator[Work], handle: Handl
     others: list[Work] = []
     for work in islice(works, asker.settings.batch - 1):
         (batch if work.candidate is first.candidate else others).append(work)
-    candidate = first.candidate
-    assert isinstance(candidate, Batches)
+    candidate = batching(first.candidate)
+    assert candidate is not None
     contexts = CellContext(asker, first)
     try:
         responses = await candidate.answer_batch([work.sample for work in batch], contexts)

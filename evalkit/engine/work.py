@@ -32,7 +32,7 @@ class Progress:
 
 @dataclass(slots=True)
 class Work:
-    """One cell to ask: `request` is set when the candidate sends exact requests."""
+    """One cell to ask: `request` is set when the candidate sends exact requests; `model` names its price."""
 
     entry: str
     position: int
@@ -46,6 +46,7 @@ class Work:
     budget: Budget
     seed: int = 0
     timeout_s: float = 600.0
+    model: str | None = None
 
 
 Handler = Callable[[Work, str, Response], Awaitable[None]]
