@@ -21,7 +21,7 @@ _HEADER_SECRETS = re.compile(
     r"(?i)\b((?:proxy-)?authorization|x-api-key|api-key|x-goog-api-key|cookie)\b([\"']?\s*[:=]\s*[\"']?)"
     r"((?:bearer|basic)\s+)?[^\s\"',;}]+"
 )
-_SCHEMES = re.compile(r"(?i)\b(bearer|basic)\s+[a-z0-9._~+/=*-]{8,}")
+_SCHEMES = re.compile(r"\b(Bearer|bearer|Basic)\s+[A-Za-z0-9._~+/=*-]{8,}")
 _KEY_SHAPES = re.compile(r"\b(?:sk|pk|rk)-[A-Za-z0-9_*-]{8,}")
 
 _QUOTA = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "quota_exceeded_permanently")

@@ -26,12 +26,12 @@ from evalkit.providers.transport import CallFailed
 Call = Callable[[Mapping[str, Any]], Awaitable[Any]]
 
 
-def load(name: str) -> Any:
-    """A vendor's SDK. Raises MissingComponent that says how to get it."""
+def load(name: str, missing: str | None = None) -> Any:
+    """A vendor's library. Raises MissingComponent that says how to get it."""
     try:
         return importlib.import_module(name)
     except ImportError:
-        raise MissingComponent(f"the {name} SDK is not installed; pip install 'evalkit[llm]'") from None
+        raise MissingComponent(missing or f"the {name} SDK is not installed; pip install 'evalkit[llm]'") from None
 
 
 class SdkSender:

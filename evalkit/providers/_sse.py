@@ -36,10 +36,11 @@ class Decoder:
         return [event for line in lines if (event := self._line(line)) is not None]
 
     def finish(self) -> list[Event]:
-        """The event that a last line without its line end completes, when the stream is over."""
-        rest, self._rest = self._rest.removesuffix(b"\r"), b""
-        events = [self._line(rest) if rest else None, self._line(b"")]
-        return [event for event in events if event is not None]
+        """The event that a last CR completes when the stream is over; an event without its end is dropped."""
+        if not self._rest.endswith(b"\r"):
+            return []
+        event = self._line(self._rest[:-1])
+        return [] if event is None else [event]
 
     def _line(self, line: bytes) -> Event | None:
         if not line:

@@ -21,6 +21,7 @@ _KEYS = {
     "bedrock": "AWS_BEARER_TOKEN_BEDROCK",
     "vertex": "VERTEX_ACCESS_TOKEN",
 }
+_SIGN_IN = {"bedrock": ("boto3", "bedrock"), "vertex": ("google.auth", "vertex")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,9 @@ def _cloud(tools: Tools, model: str, options: Options, codec: MessagesCodec) -> 
         settings=_settings(options),
     )
     sdk = load("anthropic")
+    if not token:
+        library, extra = _SIGN_IN[options.via]
+        load(library, f"signing in for via={options.via!r} needs {library}; pip install 'anthropic[{extra}]'")
     common = _common(options, access.headers)
     if options.base_url:
         common["base_url"] = _options.base_address(options.base_url)

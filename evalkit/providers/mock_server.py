@@ -18,6 +18,7 @@ from evalkit.providers._mock_seen import World
 
 HOST = "127.0.0.1"
 _START_S = 30
+_STOP_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ class Server:
 
 @contextmanager
 def running(settings: Settings | None = None) -> Iterator[Server]:
-    """A server in a child process, killed at the end of the block; it also ends by itself when this process dies."""
+    """A server in a child process, stopped at the end of the block; it also ends by itself when this process dies."""
     chosen = json.dumps(asdict(settings or Settings()))
     command = [sys.executable, "-m", "evalkit.providers.mock_server", chosen]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:  # noqa: S603 - our own module
@@ -116,7 +117,17 @@ def running(settings: Settings | None = None) -> Iterator[Server]:
                 raise RuntimeError(f"the mock server did not start; {sys.executable} ended with {child.wait()}")
             yield Server(f"http://{HOST}:{int(line)}", child.pid)
         finally:
-            child.kill()
+            _stop(child)
+
+
+def _stop(child: subprocess.Popen[bytes]) -> None:
+    """Let the child go by closing its standard input; kill it when it does not."""
+    if child.stdin is not None:
+        child.stdin.close()
+    try:
+        child.wait(_STOP_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
 
 
 async def _until_orphaned(settings: Settings) -> None:

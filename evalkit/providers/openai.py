@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
 
 from evalkit.core import options as core_options
-from evalkit.core.errors import MissingComponent
 from evalkit.core.types import Chat, Tools
 from evalkit.providers import _options
 from evalkit.providers._openai_chat import ChatCodec
@@ -161,10 +159,5 @@ def _without(headers: Mapping[str, str], name: str) -> dict[str, str]:
 
 
 def _entra() -> Any:
-    try:
-        identity = import_module("azure.identity.aio")
-    except ImportError:
-        raise MissingComponent(
-            "azure_ad needs the package azure-identity; pip install azure-identity aiohttp"
-        ) from None
+    identity = load("azure.identity.aio", "azure_ad needs the package azure-identity; pip install azure-identity")
     return identity.get_bearer_token_provider(identity.DefaultAzureCredential(), _AZURE_SCOPE)

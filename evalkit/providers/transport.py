@@ -90,8 +90,7 @@ class Transport:
                             return
                         yield event
                 for event in decoder.finish():
-                    if event.data != b"[DONE]":
-                        yield event
+                    yield event
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             raise CallFailed(self._failure(error, url, timeout_s)) from None
 

@@ -122,21 +122,23 @@ def check(response: Response, case: dict[str, Any]) -> None:
     assert dict(response.meta) == wanted.get("meta", {})
 
 
+@pytest.mark.parametrize("via", ["lean", "sdk"])
 @pytest.mark.parametrize("case", REPLIES, ids=[f"{case['api']} {case['name']}" for case in REPLIES])
-def test_replies(case: dict[str, Any]) -> None:
-    response, _ = answer(case["api"], http(json.dumps(case["body"]).encode()), **case.get("options", {}))
+def test_replies(case: dict[str, Any], via: str) -> None:
+    response, _ = answer(case["api"], http(json.dumps(case["body"]).encode()), via=via, **case.get("options", {}))
     check(response, case)
     assert response.seconds is not None
     assert response.first_token_s is None
 
 
+@pytest.mark.parametrize("via", ["lean", "sdk"])
 @pytest.mark.parametrize("case", STREAMS, ids=[f"{case['api']} {case['name']}" for case in STREAMS])
-def test_streams(case: dict[str, Any]) -> None:
+def test_streams(case: dict[str, Any], via: str) -> None:
     lines = [
         f"event: {e.get('type')}\n" * (case["api"] != "chat") + f"data: {json.dumps(e)}\n\n" for e in case["events"]
     ]
     body = "".join(lines) + case.get("tail", "")
-    response, _ = answer(case["api"], http(body.encode(), kind="text/event-stream"), stream=True)
+    response, _ = answer(case["api"], http(body.encode(), kind="text/event-stream"), stream=True, via=via)
     check(response, case)
     assert (response.first_token_s is not None) == case.get("first_token", "error" not in case)
 
@@ -273,8 +275,8 @@ def test_anthropic_identity_and_forced_tool() -> None:
     assert request.body["tools"][1]["input_schema"] == schema
     assert request.body["max_tokens"] == 10
     assert "output_config" not in request.body
-    cloud = anthropic.make(tools(), "m", via="vertex", region="r", project="p")
-    assert cloud.lane == "anthropic-vertex r p"
+    cloud = anthropic.make(tools(VERTEX_ACCESS_TOKEN="t0ken"), "m", via="vertex", region="r", project="p")
+    assert cloud.lane == "anthropic-vertex r VERTEX_ACCESS_TOKEN"
     assert cloud.request(ASK, Generation()).endpoint == "anthropic-vertex vertex://r/p"
     asyncio.run(cloud.close())
 
@@ -363,3 +365,41 @@ def test_entra_sign_in_needs_its_package_and_uses_it(
     chat = openai.make(tools(), "m", **options)
     assert chat.lane == "azure-openai x entra"
     asyncio.run(chat.close())
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_sign_in_that_fails_is_an_auth_failure(monkeypatch: pytest.MonkeyPatch, stream: bool) -> None:
+    class CredentialUnavailableError(Exception):
+        pass
+
+    def provider(_credential: Any, _scope: str) -> Callable[[], str]:
+        def refuse() -> str:
+            raise CredentialUnavailableError("nobody is signed in with sk-not-for-your-eyes")
+
+        return refuse
+
+    aio = types.SimpleNamespace(DefaultAzureCredential=object, get_bearer_token_provider=provider)
+    monkeypatch.setitem(sys.modules, "azure.identity.aio", aio)
+    monkeypatch.setitem(sys.modules, "azure.identity", types.ModuleType("azure.identity"))
+    monkeypatch.setitem(sys.modules, "azure", types.ModuleType("azure"))
+
+    async def run() -> Response:
+        chat = openai.make(tools(), "m", azure_endpoint="http://127.0.0.1:9", api_version="v", azure_ad=True)
+        try:
+            return await chat.send(chat.request(ASK, Generation(stream=stream)))
+        finally:
+            await chat.close()
+
+    error = asyncio.run(run()).error
+    assert error is not None
+    assert (error.kind, error.retryable) == (ErrorKind.AUTH, False)
+    assert error.message == "CredentialUnavailableError: nobody is signed in with [redacted]"
+
+
+def test_a_cloud_without_a_token_needs_its_own_library(without: Callable[[str], None]) -> None:
+    without("boto3")
+    without("google.auth")
+    with pytest.raises(MissingComponent, match=r"needs boto3; pip install 'anthropic\[bedrock\]'"):
+        anthropic.make(tools(), "m", via="bedrock", region="r")
+    with pytest.raises(MissingComponent, match=r"needs google.auth; pip install 'anthropic\[vertex\]'"):
+        anthropic.make(tools(), "m", via="vertex", region="r", project="p")
