@@ -1,0 +1,59 @@
+"""Every part is found by its file, can be made, says which extra it wants, and stands in the docs."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from evalkit import registry
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PARTS = [(kind, name) for kind in registry.KINDS for name in registry.names(kind)]
+PAGES = {
+    "scorers": ("scorers.md",),
+    "data": ("data.md",),
+    "providers": ("providers.md", "evalkit-yaml.md", "families/*.md"),
+    "baselines": ("families/*.md",),
+    "systems": ("*.md",),
+    "families": ("families/*.md",),
+}
+FEWEST = {"scorers": 18, "providers": 8, "baselines": 8, "families": 2, "data": 6}
+
+
+def documented(kind: str) -> str:
+    return "\n".join(page.read_text("utf-8") for pattern in PAGES[kind] for page in sorted(DOCS.glob(pattern)))
+
+
+def test_the_registry_finds_the_parts():
+    found = {kind: len(registry.names(kind)) for kind in registry.KINDS}
+    assert {kind: count for kind, count in FEWEST.items() if found[kind] < count} == {}
+
+
+@pytest.mark.parametrize(("kind", "name"), PARTS)
+def test_a_part_has_make(kind, name):
+    file = ROOT.joinpath(*registry.names(kind)[name].split(".")).with_suffix(".py")
+    tree = ast.parse(file.read_text("utf-8"))
+    made = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "make"]
+    assert len(made) == 1, f"{file} has no make(...)"
+    assert ast.get_docstring(made[0]) or ast.get_docstring(tree)
+    assert callable(registry.module(kind, name).make)
+
+
+@pytest.mark.parametrize(("kind", "name"), [part for part in PARTS if part[0] != "families"])
+def test_a_part_is_in_the_docs(kind, name):
+    assert re.search(rf"(?<![\w-])`{re.escape(name)}[`(@:/]", documented(kind)), f"docs/{PAGES[kind]} lack `{name}`"
+
+
+@pytest.mark.parametrize("name", registry.names("families"))
+def test_a_family_has_a_page(name):
+    assert (DOCS / "families" / f"{name}.md").is_file()
+
+
+@pytest.mark.parametrize("kind", registry.KINDS)
+def test_an_unknown_part_is_named(kind):
+    with pytest.raises(ValueError, match="there is no .* 'nothing-like-it'; known: |did you mean"):
+        registry.module(kind, "nothing-like-it")
