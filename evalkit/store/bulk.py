@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import duckdb
 import msgspec
 import numpy as np
 
@@ -27,8 +29,7 @@ def insert(connection: DuckDBPyConnection, table: str, columns: Columns, key: Se
     if not columns or not len(next(iter(columns.values()))):
         return 0
     unique = first_of_each(columns, key)
-    connection.register("batch", arrays(unique))
-    try:
+    with lent(connection, "batch", unique):
         values = ", ".join(expressions.get(name, f'b."{name}"') for name in unique)
         names = ", ".join(f'"{name}"' for name in unique)
         same = " and ".join(f't."{name}" = b."{name}"' for name in key)
@@ -36,9 +37,19 @@ def insert(connection: DuckDBPyConnection, table: str, columns: Columns, key: Se
             f'insert into "{table}" ({names}) select {values} from batch b '  # noqa: S608 - names from the schema
             f'where not exists (select 1 from "{table}" t where {same})'
         ).fetchall()
-    finally:
-        connection.unregister("batch")
     return int(rows[0][0])
+
+
+@contextmanager
+def lent(connection: DuckDBPyConnection, name: str, columns: Columns) -> Iterator[None]:
+    """The columns as a table called `name`, for the statements of the block."""
+    connection.register(name, arrays(columns))
+    try:
+        yield
+    finally:
+        # In a transaction that failed even this is refused; the reason of the failure is the one to tell.
+        with suppress(duckdb.Error):
+            connection.unregister(name)
 
 
 def first_row(connection: DuckDBPyConnection, sql: str, parameters: Sequence[Any] = ()) -> tuple[Any, ...] | None:
@@ -95,20 +106,17 @@ def json_text(value: Any) -> str | None:
         return None
     try:
         return _encoder.encode(value).decode("utf-8")
-    except (UnicodeEncodeError, OverflowError):
-        # Lone surrogates, and integers beyond 64 bits, which msgspec does not write.
+    except UnicodeEncodeError:
         return json.dumps(_plain_json(value), ensure_ascii=False)
 
 
-def _mapping(value: Any) -> Any:
+def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(value)
-    if isinstance(value, (set, frozenset)):
-        return sorted(value)
     return str(value)
 
 
-_encoder = msgspec.json.Encoder(enc_hook=_mapping)
+_encoder = msgspec.json.Encoder(enc_hook=_plain)
 
 
 def _plain_json(value: Any) -> Any:
@@ -116,7 +124,7 @@ def _plain_json(value: Any) -> Any:
         return text(value)
     if isinstance(value, Mapping):
         return {text(str(name)): _plain_json(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
+    if isinstance(value, (list, tuple)):
         return [_plain_json(item) for item in value]
     if isinstance(value, float) and not np.isfinite(value):
         return None

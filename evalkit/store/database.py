@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 MEMORY_LIMIT = "256MB"
 THREADS = 2
 _LONGEST_PAUSE_S = 0.25
+# Threads of one process share DuckDB's instance of a file, and with it the conflicts of transactions.
+_turns: dict[Path, Any] = {}
 # DuckDB has no way to ask, and a second "begin" spoils the transaction that it meets.
 _in_transaction: WeakSet[Any] = WeakSet()
 
@@ -48,8 +50,7 @@ class Store:
             "autoload_known_extensions": "false",
             "python_enable_replacements": "false",
         }
-        # Threads of one process share DuckDB's instance of a file, and with it transactions' conflicts.
-        self._turn = threading.RLock()
+        self._turn = _turns.setdefault(self.path.absolute(), threading.RLock())
 
     @property
     def exists(self) -> bool:
@@ -152,9 +153,14 @@ class Store:
             pause = min(2 * pause, _LONGEST_PAUSE_S)
 
     def _session(self, *, read_only: bool) -> DuckDBPyConnection:
-        connection = duckdb.connect(str(self.path), read_only=read_only, config=self._settings)
-        connection.execute("set timezone = 'UTC'")
-        return connection
+        while True:
+            before = _identity(self.path)
+            connection = duckdb.connect(str(self.path), read_only=read_only, config=self._settings)
+            # Clean-up puts a smaller file in the place of this one: what was opened just before is not the store.
+            if _identity(self.path) == before:
+                connection.execute("set timezone = 'UTC'")
+                return connection
+            _close(connection)
 
 
 @contextmanager
@@ -175,6 +181,13 @@ def transaction(connection: DuckDBPyConnection) -> Iterator[None]:
         raise
     finally:
         _in_transaction.discard(connection)
+
+
+def _identity(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
 
 
 def _place(fresh: Path, path: Path) -> None:

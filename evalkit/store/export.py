@@ -6,9 +6,11 @@ from pathlib import Path
 
 from evalkit.core.errors import StoreError
 from evalkit.store import faults
-from evalkit.store.bulk import arrays, first_row
+from evalkit.store.bulk import first_row, lent
 from evalkit.store.database import Store
 from evalkit.store.reader import text_of
+
+_VIEWS = r"select view_name from duckdb_views() where view_name like 'export\_%' escape '\' order by view_name"
 
 
 def export_run(store: Store, run_id: str, folder: Path) -> list[Path]:
@@ -25,12 +27,12 @@ def export_run(store: Store, run_id: str, folder: Path) -> list[Path]:
     with store.open(read_only=True) as connection:
         if first_row(connection, "select 1 from run where run_id = ?", [run_id]) is None:
             raise StoreError(f"there is no run {run_id!r} in {store.path}; `evalkit list runs` names them")
-        connection.register("wanted", arrays({"run_id": [run_id]}))
-        connection.execute(text_of("export"))
-        views = connection.execute("select view_name from duckdb_views() where view_name like 'export~_%' escape '~'")
-        for (view,) in sorted(views.fetchall()):
-            path = folder / f"{view.removeprefix('export_')}.parquet"
-            target = str(path).replace("'", "''")
-            connection.execute(f"copy (from {view}) to '{target}' (format parquet, compression zstd)")
-            written.append(path)
+        with lent(connection, "wanted", {"run_id": [run_id]}):
+            connection.execute(text_of("export"))
+            views = connection.execute(_VIEWS).fetchall()
+            for (view,) in views:
+                path = folder / f"{view.removeprefix('export_')}.parquet"
+                target = str(path).replace("'", "''")
+                connection.execute(f"copy (from {view}) to '{target}' (format parquet, compression zstd)")
+                written.append(path)
     return written

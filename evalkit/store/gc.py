@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
+
 from evalkit.store import faults
 from evalkit.store.blobs import BlobDir
-from evalkit.store.bulk import arrays, first_row
+from evalkit.store.bulk import first_row, lent
 from evalkit.store.database import Store, transaction
 from evalkit.store.journals import load_all, loaded_files
 from evalkit.store.reader import text_of
@@ -108,20 +112,17 @@ def run_gc(plan: GcPlan, *, now: float | None = None) -> int:
     with store.open() as connection:
         before = store.path.stat().st_size
         found = _look(connection, plan.folder, plan.runs, time.time() if now is None else now)
-        changed = [table for table in _BIG if found.rows.get(table)]
         with transaction(connection):
             for table, goes in _GOES.items():
-                if table in changed:
-                    _rewrite(connection, table, goes)
-                elif found.rows.get(table):
-                    connection.execute(f"delete from {table} where {goes}")  # noqa: S608 - constants of this file
+                connection.execute(f"delete from {table} where {goes}")  # noqa: S608 - constants of this file
             _forget(connection, found.journals)
         connection.execute("checkpoint")
-        _shrink(connection, changed)
-        freed = before - store.path.stat().st_size
-        freed += sum(_remove(path) for path in found.journals)
+        freed = sum(_remove(path) for path in found.journals)
         freed += sum(_remove(path) for path in found.blobs if path in set(plan.blobs))
         freed += sum(_remove(path) for path in found.snapshots if path in set(plan.snapshots))
+        if any(found.rows[table] for table in _BIG):
+            _shrink(connection, store)
+        freed += before - store.path.stat().st_size
     for run_id in plan.runs:
         _remove_if_empty(plan.folder / "runs" / run_id)
     return max(freed, 0)
@@ -130,9 +131,8 @@ def run_gc(plan: GcPlan, *, now: float | None = None) -> int:
 def _look(connection: DuckDBPyConnection, folder: Path, runs: Collection[str], now: float) -> _Found:
     """Leaves the temporary tables kept_* and dropped_run behind, which `_GOES` refers to."""
     connection.execute("create or replace temp table dropped_run (run_id varchar)")
-    connection.register("batch", arrays({"run_id": list(runs)}))
-    connection.execute("insert into dropped_run select cast(run_id as varchar) from batch")
-    connection.unregister("batch")
+    with lent(connection, "batch", {"run_id": list(runs)}):
+        connection.execute("insert into dropped_run select cast(run_id as varchar) from batch")
     connection.execute(text_of("gc_keep"))
     found = _Found()
     for table, goes in _GOES.items():
@@ -185,24 +185,26 @@ def _share(connection: DuckDBPyConnection, store: Store, rows: Mapping[str, int]
     return int(store.path.stat().st_size * going / total) if total else 0
 
 
-def _rewrite(connection: DuckDBPyConnection, table: str, goes: str) -> None:
-    """Write the rows that stay anew: deleted rows inside a row group would keep their space."""
-    connection.execute(f"create or replace temp table staying as select * from {table} where not ({goes})")  # noqa: S608
-    connection.execute(f"delete from {table}")  # noqa: S608
-    connection.execute(f"insert into {table} select * from staying")  # noqa: S608
-    connection.execute("drop table staying")
+def _shrink(connection: DuckDBPyConnection, store: Store) -> None:
+    """Copy the store to a new file and put it in the place of the old one, which is locked until the block ends.
 
-
-def _shrink(connection: DuckDBPyConnection, tables: Collection[str]) -> None:
-    """Move rows to the blocks freed at the front of the file, so that its end can be cut off."""
-    row = first_row(
-        connection, "select total_blocks, free_blocks from pragma_database_size() where database_name = 'store'"
-    )
-    if row and row[1] * 4 > row[0]:
-        with transaction(connection):
-            for table in tables:
-                _rewrite(connection, table, "false")
-        connection.execute("checkpoint")
+    DuckDB uses freed blocks again but seldom gives them back.
+    """
+    fresh = store.folder / f"store.{os.getpid()}.new"
+    try:
+        connection.execute("attach '" + str(fresh).replace("'", "''") + "' as fresh")
+        connection.execute("copy from database store to fresh")
+        connection.execute("detach fresh")
+        # What closes the old file later must not touch the log of the new one.
+        connection.execute("pragma disable_checkpoint_on_shutdown")
+        fresh.replace(store.path)
+    except duckdb.Error:
+        # Where there is no room for a copy the file stays as it is, and its free blocks are used again.
+        with suppress(duckdb.Error):
+            connection.execute("detach fresh")
+    finally:
+        for leftover in (fresh, fresh.with_name(fresh.name + ".wal")):
+            leftover.unlink(missing_ok=True)
 
 
 def _forget(connection: DuckDBPyConnection, journals: Collection[Path]) -> None:

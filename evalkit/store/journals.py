@@ -226,21 +226,20 @@ def _write_calls(connection: DuckDBPyConnection, run_id: str, calls: Sequence[Ca
 def write_answers(connection: DuckDBPyConnection, rows: Sequence[tuple[Any, ...]]) -> int:
     """Say which call answers which cell: rows of (entry_id, position, call_id, cached, failed).
 
-    A cell keeps its first answer, except that a success takes the place of an error.
+    A cell keeps its first answer, except that a success takes the place of an error and of a call that got lost.
     """
     if not rows:
         return 0
     ordered = sorted(rows, key=lambda row: bool(row[4]))
     names = ("entry_id", "position", "call_id", "cached", "failed")
     columns = bulk.first_of_each(dict(zip(names, zip(*ordered, strict=True), strict=True)), ("entry_id", "position"))
-    connection.register("batch", bulk.arrays(columns))
-    connection.execute(
-        """delete from answer using batch b
-        where answer.entry_id = b.entry_id and answer.position = b.position and not b.failed
-          and answer.call_id <> b.call_id
-          and not exists (select 1 from call k where k.call_id = answer.call_id and k.error_kind is null)"""
-    )
-    connection.unregister("batch")
+    with bulk.lent(connection, "batch", columns):
+        connection.execute(
+            """delete from answer using batch b
+            where answer.entry_id = b.entry_id and answer.position = b.position and not b.failed
+              and answer.call_id <> b.call_id
+              and not exists (select 1 from call k where k.call_id = answer.call_id and k.error_kind is null)"""
+        )
     kept = {name: values for name, values in columns.items() if name != "failed"}
     return bulk.insert(connection, "answer", kept, ("entry_id", "position"))
 

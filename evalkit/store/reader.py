@@ -99,19 +99,19 @@ def read_sql(store: Store, sql: str, *, limit: int | None = None) -> Table:
 
 def known_calls(connection: DuckDBPyConnection, keys: Sequence[str], generation: int = 0) -> dict[str, str]:
     """Call key -> call id, for the keys whose answer may be reused (no error, same generation)."""
-    with _wanted(connection, call_key=keys):
+    with bulk.lent(connection, "wanted", {"call_key": keys}):
         return dict(connection.execute(text_of("known_calls"), {"generation": generation}).fetchall())
 
 
 def known_responses(connection: DuckDBPyConnection, keys: Sequence[str], generation: int = 0) -> Table:
     """The reusable answers of these keys with all response columns; ask in batches, since all outputs are in memory."""
-    with _wanted(connection, call_key=keys):
+    with bulk.lent(connection, "wanted", {"call_key": keys}):
         return named(connection, "known_responses", generation=generation)
 
 
 def responses(connection: DuckDBPyConnection, call_ids: Sequence[str]) -> Table:
     """These calls with all response columns; ask in batches, since all outputs are in memory."""
-    with _wanted(connection, call_id=call_ids):
+    with bulk.lent(connection, "wanted", {"call_id": call_ids}):
         return query(connection, text_of("responses"))
 
 
@@ -120,7 +120,9 @@ def known_scores(
 ) -> npt.NDArray[np.bool_]:
     """For each (call, sample) pair, whether it has a score with this signature."""
     known = np.zeros(len(call_ids), dtype=np.bool_)
-    with _wanted(connection, call_id=call_ids, sample_hash=sample_hashes, place=range(len(call_ids))):
+    with bulk.lent(
+        connection, "wanted", {"call_id": call_ids, "sample_hash": sample_hashes, "place": range(len(call_ids))}
+    ):
         rows = connection.execute(text_of("known_scores"), {"scorer_sig": scorer_sig}).fetchall()
     known[[row[0] for row in rows]] = True
     return known
@@ -227,19 +229,6 @@ def _fetched(found: Any) -> Table:
 
 def _iso(place: int) -> str:
     return f"replace(replace(cast(#{place} as varchar), ' ', 'T'), '+00', 'Z')"
-
-
-class _wanted:  # noqa: N801 - reads as a verb in a with statement
-    """A batch of keys to join with, as the table `wanted`."""
-
-    def __init__(self, connection: DuckDBPyConnection, **columns: Sequence[Any]) -> None:
-        self._connection, self._columns = connection, columns
-
-    def __enter__(self) -> None:
-        self._connection.register("wanted", bulk.arrays(self._columns))
-
-    def __exit__(self, *_: object) -> None:
-        self._connection.unregister("wanted")
 
 
 def _floats(values: Sequence[float | None]) -> Floats:

@@ -57,7 +57,6 @@ def _value(value: Any, *, json: bool) -> Any:
 
 
 def _delete(connection: DuckDBPyConnection, table: str, columns: bulk.Columns, key: Sequence[str]) -> None:
-    connection.register("batch", bulk.arrays({name: columns[name] for name in key}))
     same = " and ".join(f'"{table}"."{name}" = b."{name}"' for name in key)
-    connection.execute(f'delete from "{table}" using batch b where {same}')  # noqa: S608 - names from the schema
-    connection.unregister("batch")
+    with bulk.lent(connection, "batch", {name: columns[name] for name in key}):
+        connection.execute(f'delete from "{table}" using batch b where {same}')  # noqa: S608 - names from the schema

@@ -35,8 +35,20 @@ def header(run_id: str = "r1", version: int = 1) -> bytes:
 
 def call(call_id: str, position: int | None = 0, **changed: Any) -> bytes:
     values: dict[str, Any] = dict.fromkeys(CALL_FIELDS)
-    values |= {"call_id": call_id, "call_key": f"key-{position}", "generation": 0, "entry_id": "e1", "position": position}
-    values |= {"ordinal": 0, "request": {"messages": []}, "output": "yes", "finish": "stop", "usage": {"input_tokens": 3}}
+    values |= {
+        "call_id": call_id,
+        "call_key": f"key-{position}",
+        "generation": 0,
+        "entry_id": "e1",
+        "position": position,
+    }
+    values |= {
+        "ordinal": 0,
+        "request": {"messages": []},
+        "output": "yes",
+        "finish": "stop",
+        "usage": {"input_tokens": 3},
+    }
     values |= {"seconds": 0.5, "attempts": 1, "started": 1767225600.5, "model": "m", **changed}
     return line(["c", *(values[name] for name in CALL_FIELDS)])
 
@@ -120,10 +132,10 @@ def plan(store: Store, run_id: str = "r1", entry_id: str = "e1", count: int = 3,
     with store.open() as connection:
         writers.put_run(connection, run_row(run_id))
         data_set = {"data_hash": "d-hash", "name": "tickets", "source": {"type": "jsonl"}, "samples": count}
-        writers.put_data_set(
-            connection, {**data_set, "duplicate_ids": 0, "duplicate_contents": 0}, sample_rows(count)
+        writers.put_data_set(connection, {**data_set, "duplicate_ids": 0, "duplicate_contents": 0}, sample_rows(count))
+        writers.put_prompts(
+            connection, [{"prompt_hash": "p-hash", "name": "ask", "role": "user", "body": "{{ text }}"}]
         )
-        writers.put_prompts(connection, [{"prompt_hash": "p-hash", "name": "ask", "role": "user", "body": "{{ text }}"}])
         suite = {"suite_hash": "s-hash", "data_hash": "d-hash", "task_hash": "t-hash", "name": "tickets"}
         writers.put_suite(connection, {**suite, "family": "generalist", "spec": {"scorers": ["exact_match"]}})
         writers.put_entry(connection, entry_row(entry_id, run_id, planned=count, **changed))
@@ -174,7 +186,16 @@ def filled(store: Store) -> Store:
     with store.open() as connection:
         writers.put_costs(connection, [("c0", 0.01, "2026-01-01"), ("j1", 0.02, "2026-01-01"), ("c1", None, "unknown")])
         result = {"entry_id": "e1", "scorer_sig": "sig1", "metric": "exact_match", "slice": "", "signature": "sig1"}
-        counts = {"n": 3, "groups": 2, "planned": 3, "answered": 2, "errored": 1, "unscorable": 0, "scored": 2, "cached": 0}
+        counts = {
+            "n": 3,
+            "groups": 2,
+            "planned": 3,
+            "answered": 2,
+            "errored": 1,
+            "unscorable": 0,
+            "scored": 2,
+            "cached": 0,
+        }
         shown = {"is_primary": True, "higher_is_better": True, "unit": "", "value": 0.33, "low": 0.1, "high": 0.7}
         writers.put_results(connection, [{**result, **counts, **shown}])
         writers.finish_run(connection, "r1", "complete", "2026-01-01T00:10:00Z")

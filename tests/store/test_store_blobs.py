@@ -28,7 +28,9 @@ def test_equal_bytes_are_one_file_that_becomes_young_again(tmp_path):
     assert blobs.path(ref).stat().st_mtime > 1
 
 
-@pytest.mark.parametrize("ref", ["", "../../etc/passwd", "a" * 63, "A" * 64, "a" * 64 + "\n", {"$blob": 5}, {}, {"$blob": "/" * 64}])
+@pytest.mark.parametrize(
+    "ref", ["", "../../etc/passwd", "a" * 63, "A" * 64, "a" * 64 + "\n", {"$blob": 5}, {}, {"$blob": "/" * 64}]
+)
 def test_what_is_no_hash_is_refused(tmp_path, ref):
     with pytest.raises(ValueError, match="64 hex digits"):
         BlobDir(tmp_path).get(ref)

@@ -64,7 +64,10 @@ def test_sql_that_fails_is_a_store_error_with_the_path(store):
 
 
 def test_reading_needs_a_store(store):
-    with pytest.raises(StoreError, match="there is no store at .* yet; `evalkit run` makes one"), store.open(read_only=True):
+    with (
+        pytest.raises(StoreError, match="there is no store at .* yet; `evalkit run` makes one"),
+        store.open(read_only=True),
+    ):
         pass
 
 

@@ -149,7 +149,9 @@ def test_a_success_takes_the_place_of_an_error_never_the_reverse(store, hand, ma
     assert counts(store)[0] == 10
 
 
-@pytest.mark.parametrize("text", ["nul \0 nul", "emoji 😀👩\u200d🔬", "\ud800 lone", "<b>&'\"; --", "=cmd()", "x" * 1_000_000, "\x1b[31m"])
+@pytest.mark.parametrize(
+    "text", ["nul \0 nul", "emoji 😀👩\u200d🔬", "\ud800 lone", "<b>&'\"; --", "=cmd()", "x" * 1_000_000, "\x1b[31m"]
+)
 def test_hostile_texts_are_kept(store, hand, make, text):
     body = hand.call("c0", output={"t": "@@"}, reasoning="@@", request=["@@"]).partition(b" ")[2].strip()
     import json

@@ -20,16 +20,34 @@ def test_what_the_engine_writes_is_read(hand):
     )  # fmt: skip
     found = decode(engine_line(encode(record)))
     assert isinstance(found, Call)
-    assert (found.call_id, found.position, found.started, bytes(found.trace)) == ("c", 1, 5.0, b'[["stage","key",true]]')
+    assert (found.call_id, found.position, found.started, bytes(found.trace)) == (
+        "c",
+        1,
+        5.0,
+        b'[["stage","key",true]]',
+    )
 
 
 def test_bad_lines_are_numbered_and_the_rest_is_kept(tmp_path, hand):
     path = tmp_path / "w-1.jsonl"
     damaged = hand.call("b").replace(b"yes", b"yEs")
-    lines = [hand.header(), hand.call("a"), damaged, hand.call("c"), b"\n", b"short\n", hand.line(["z", 1]), hand.call("d")]
+    lines = [
+        hand.header(),
+        hand.call("a"),
+        damaged,
+        hand.call("c"),
+        b"\n",
+        b"short\n",
+        hand.line(["z", 1]),
+        hand.call("d"),
+    ]
     path.write_bytes(b"".join(lines))
     found = list(read(path))
-    assert [one.record.call_id for one in found if isinstance(one, Line) and isinstance(one.record, Call)] == ["a", "c", "d"]
+    assert [one.record.call_id for one in found if isinstance(one, Line) and isinstance(one.record, Call)] == [
+        "a",
+        "c",
+        "d",
+    ]
     bad = [one for one in found if isinstance(one, Bad)]
     assert [one.number for one in bad] == [3, 5, 6, 7]
     assert "checksum" in bad[0].why

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import pytest
+
+from evalkit.core.errors import StoreError
+from evalkit.store import writers
+from evalkit.store.database import transaction
+from evalkit.store.reader import query
+
+
+def table(connection, sql: str) -> list[tuple[object, ...]]:
+    return query(connection, sql).rows
+
+
+def test_writing_everything_twice_changes_nothing(filled, make):
+    tables = "run data_set sample prompt suite entry cell signature entry_scorer result cost problem".split()
+    with filled.open() as connection:
+        before = {name: sorted(map(str, table(connection, f"from {name}"))) for name in tables}
+    make.plan(filled)
+    with filled.open() as connection:
+        assert {name: sorted(map(str, table(connection, f"from {name}"))) for name in tables} == before
+        assert all(before.values())
+
+
+def test_a_run_is_begun_finished_and_taken_up_again(store, make):
+    with store.open() as connection:
+        writers.put_run(connection, make.run("r1", status="running", git_commit="abc", git_dirty=True))
+        writers.finish_run(connection, "r1", "interrupted", "2026-01-02T03:04:05+02:00")
+        assert table(connection, "select status, finished, git_dirty, versions from run") == [
+            ("interrupted", "2026-01-02T01:04:05Z", True, '{"evalkit":"0.1.0"}')
+        ]
+        writers.finish_run(connection, "r1", "running", None)
+        assert table(connection, "select status, finished from run") == [("running", None)]
+
+
+def test_samples_of_a_known_data_set_are_not_even_read(store, make):
+    data_set = {"data_hash": "d", "name": "n", "source": {}, "samples": 1, "duplicate_ids": 1, "duplicate_contents": 1}
+
+    def never():
+        raise AssertionError
+        yield
+
+    twice = [*make.samples(2), *make.samples(2), {**make.samples(1)[0], "sample_hash": "other"}]
+    with store.open() as connection:
+        assert writers.put_data_set(connection, data_set, twice) is True
+        assert writers.put_data_set(connection, data_set, never()) is False
+        found = table(
+            connection, "select sample_id, sample_hash, cluster, tags, input, target from sample order by all"
+        )
+    assert found == [
+        ("s0", "hash-0", "doc0", ["even"], '{"text":"ticket 0"}', '"yes"'),
+        ("s0", "other", "doc0", ["even"], '{"text":"ticket 0"}', '"yes"'),
+        ("s1", "hash-1", "doc0", [], '{"text":"ticket 1"}', '"yes"'),
+    ]
+
+
+def test_half_a_data_set_is_not_kept(store, make):
+    def broken():
+        yield from make.samples(2)
+        raise ZeroDivisionError
+
+    data_set = {"data_hash": "d", "name": "n", "source": {}, "samples": 1, "duplicate_ids": 0, "duplicate_contents": 0}
+    with store.open() as connection:
+        with pytest.raises(ZeroDivisionError):
+            writers.put_data_set(connection, data_set, broken())
+        assert table(connection, "select count(*) from sample") == [(0,)]
+
+
+def test_hostile_values_are_written(store, make):
+    odd = {
+        "sample_id": "\ud800",
+        "sample_hash": "h",
+        "cluster": "nul\0",
+        "tags": ["\udfff", "😀"],
+        "input": {"a\ud800": "b\ud83d\ude00", "big": 2**70, "nan": float("nan"), "list": [2, 1], "t": (1, None, True)},
+        "target": False,
+        "meta": {"inf": float("inf")},
+    }
+    data_set = {"data_hash": "d", "name": "n", "source": {}, "samples": 1, "duplicate_ids": 0, "duplicate_contents": 0}
+    with store.open() as connection:
+        writers.put_data_set(connection, {**data_set, "card": None}, [odd])
+        assert table(connection, "select sample_id, cluster, tags, target, meta from sample") == [
+            ("\ufffd", "nul\0", ["\ufffd", "😀"], "false", '{"inf":null}')
+        ]
+        assert table(connection, "select input from sample") == [
+            ('{"a\ufffd": "b😀", "big": 1180591620717411303424, "nan": null, "list": [2, 1], "t": [1, null, true]}',)
+        ]
+
+
+def test_json_values_may_be_any_mapping_or_object(store):
+    from pathlib import PurePosixPath
+    from types import MappingProxyType
+
+    spec = MappingProxyType({"path": PurePosixPath("/x"), "names": ("b", "a")})
+    odd = {"big": 2**70, "path": PurePosixPath("/x")}
+    suite = {"suite_hash": "s", "data_hash": "d", "task_hash": "t", "name": "n", "family": "f"}
+    with store.open() as connection:
+        writers.put_suite(connection, {**suite, "spec": spec})
+        writers.put_suite(connection, {**suite, "suite_hash": "s2", "spec": odd})
+        assert table(connection, "select spec from suite order by suite_hash") == [
+            ('{"path":"/x","names":["b","a"]}',),
+            ('{"big":1180591620717411303424,"path":"/x"}',),
+        ]
+
+
+def test_a_column_that_is_not_there_is_named_with_a_suggestion(store, make):
+    with store.open() as connection:
+        with pytest.raises(ValueError, match="table run has no column 'comand'; did you mean 'command'"):
+            writers.put_run(connection, {"run_id": "r", "comand": "x"})
+        with pytest.raises(ValueError, match="table run has no column 'zzz'; known: run_id, identity"):
+            writers.put_run(connection, {"run_id": "r", "zzz": "x"})
+
+
+def test_a_column_that_is_needed_is_a_store_error(store):
+    with pytest.raises(StoreError, match="NOT NULL constraint failed"), store.open() as connection:
+        writers.put_run(connection, {"run_id": "r"})
+
+
+def test_an_entry_says_how_it_stands(store, make):
+    with store.open() as connection:
+        writers.put_entry(connection, make.entry(status="running"))
+        writers.update_entry_status(connection, "e1", "skipped", reason="no key for \ud800")
+        assert table(connection, "select status, reason, planned from entry") == [("skipped", "no key for \ufffd", 3)]
+        writers.update_entry_status(connection, "e1", "complete", planned=7)
+        assert table(connection, "select status, reason, planned from entry") == [("complete", None, 7)]
+
+
+def test_cells_and_known_answers(store):
+    cells = [(n, f"s{n}", f"h{n}", 0, "fold-1" if n else None, f"k{n}") for n in range(5)]
+    with store.open() as connection:
+        connection.execute(
+            "insert into call (call_id, call_key, generation, run_id, ordinal, usage, attempts) "
+            "select 'c' || i, 'k', 0, 'r', 0, '{}', 1 from range(3) t(i)"
+        )
+        assert writers.put_cells(connection, "e1", iter(cells[:3])) == 3
+        assert writers.put_cells(connection, "e1", cells) == 2
+        assert writers.put_cells(connection, "e2", []) == 0
+        assert writers.put_answers(connection, "e1", [(0, "c0"), (1, "c1"), (1, "other")]) == 2
+        assert writers.put_answers(connection, "e1", [(1, "c9"), (2, "c2")], cached=False) == 1
+        assert table(connection, "from answer order by position, call_id")[0] == ("e1", 0, "c0", True)
+        assert table(connection, "select call_id from answer order by position") == [("c0",), ("c1",), ("c2",)]
+        assert table(connection, "select split_id from cell order by position") == [(None,), *[("fold-1",)] * 4]
+
+
+def test_results_prices_and_costs_are_replaced(filled):
+    price = {
+        "price_id": "p",
+        "model": "m",
+        "unit": "input_tokens",
+        "per": 1e6,
+        "above_prompt_tokens": 0,
+        "batch": False,
+    }
+    price |= {"source": "vendor", "dated": "2026-01-01"}
+    with filled.open() as connection:
+        row = next(query(connection, "select * from result").dicts())
+        assert writers.put_results(connection, [{**row, "value": 0.5}, {**row, "value": 0.7}]) == 1
+        assert table(connection, "select value from result") == [(0.7,)]
+        with transaction(connection):
+            writers.put_prices(connection, [{**price, "usd": 1.0}])
+            writers.put_prices(connection, [{**price, "usd": 2.0}])
+        assert table(connection, "select usd, dated::varchar from price") == [(2.0, "2026-01-01")]
+        assert writers.put_costs(connection, [("c1", 0.5, "2026-02-01"), ("new", None, "x")]) == 2
+        assert table(connection, "select call_id, usd from cost order by call_id") == [
+            ("c0", 0.01), ("c1", 0.5), ("j1", 0.02), ("new", None)
+        ]  # fmt: skip
+
+
+def test_problems_are_kept_once(store):
+    with store.open() as connection:
+        problems = [("e1", "kind", "message"), ("e1", "kind", "message"), (None, "kind", "mess\ud800")]
+        assert writers.put_problems(connection, "r1", problems) == 2
+        assert writers.put_problems(connection, "r1", problems) == 0
+        assert writers.put_problems(connection, "r2", []) == 0
+        assert table(connection, "select message from problem order by all") == [("message",), ("mess\ufffd",)]
