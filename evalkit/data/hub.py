@@ -42,8 +42,8 @@ class Hub:
             files = (self.data_files,) if isinstance(self.data_files, str) else self.data_files or ()
             if self.path in _BUILDERS and not files:
                 raise ValueError(f"path {self.path!r} reads local files: name them in data_files")
-            if any("://" in file for file in files):
-                raise ValueError("data_files must be local paths")
+            if any("://" in file or file.startswith(("/", "~")) or ".." in Path(file).parts for file in files):
+                raise ValueError("data_files must be local paths inside the suite's folder")
         elif self.revision is None or not _COMMIT.match(self.revision):
             was = "is missing" if self.revision is None else f"is {self.revision!r}"
             raise ValueError(f"revision {was}; pin {self.path!r} to a commit (40 hex digits): branches and tags move")

@@ -14,7 +14,7 @@ from evalkit.core.errors import ConfigError, Problem
 from evalkit.core.keys import digest
 from evalkit.core.options import build
 from evalkit.data._duck import VIEW, connection, failed, rows, view
-from evalkit.data._files import expand
+from evalkit.data._files import inside
 from evalkit.data._records import Record
 
 if TYPE_CHECKING:
@@ -27,11 +27,13 @@ _SHOWN = "dataset.query"
 class Sql:
     """The rows of `query`, one SELECT, over `database` (a DuckDB file, opened read-only) or none.
 
-    `file('name')` in the query is a file in the folder `root`, as in `from read_csv(file('tickets.csv'))`.
+    `path` is the folder that holds the data: `file('name')` in the query is a file there, as in
+    `from read_csv(file('tickets.csv'))`, and so is `database`; nothing outside is read.
     """
 
     query: str
     database: str | None = None
+    path: str = "."
     root: str | Path = "."
 
     def records(self) -> Iterator[Record | Problem]:
@@ -51,17 +53,22 @@ class Sql:
         return digest([self.query, [str(part) for part in found or ()]])
 
     def describe(self) -> Mapping[str, Any]:
-        """Source, query and database."""
-        return {"source": "sql", "query": self.query, "database": self.database}
+        """Source, query, folder and database."""
+        return {"source": "sql", "query": self.query, "path": self.path, "database": self.database}
 
     @property
     def folder(self) -> Path:
         """Where relative media paths, and the files of the query, start."""
-        return Path(self.root)
+        return Path(self.root, self.path)
 
     def _open(self) -> AbstractContextManager[DuckDBPyConnection]:
-        folder = Path(self.root).resolve()
-        database = expand(self.root, self.database)[0].path if self.database else None
+        folder = self.folder.resolve()
+        if not folder.is_dir():
+            raise ConfigError([Problem(f"there is no folder {self.folder}")])
+        try:
+            database = inside(folder, self.database) if self.database else None
+        except ValueError as error:
+            raise ConfigError([Problem(f"database: {error}")]) from None
         return connection(database, folder)
 
     def _checked(self, opened: DuckDBPyConnection) -> str:
@@ -75,5 +82,5 @@ class Sql:
 
 
 def make(**options: Any) -> Sql:
-    """Options: `query`, `database`, `root`."""
+    """Options: `query`, `path` (the data's folder), `database`, `root`."""
     return build(Sql, options)

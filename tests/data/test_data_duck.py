@@ -88,7 +88,7 @@ def test_a_query_over_a_database_that_is_opened_read_only(tmp_path: Path) -> Non
 
 def test_a_query_over_files_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("id,v\n1,x\n2,y\n")
-    source = sql.make(query="from read_csv(file('a.csv')) where id > 1", root=tmp_path)
+    source = sql.make(query="from read_csv(file('a.csv')) where id > 1", path=tmp_path.name, root=tmp_path.parent)
     assert [dict(record.fields) for record in source.records()] == [{"id": 2, "v": "y"}]
     assert source.folder == tmp_path
 
@@ -143,8 +143,15 @@ def test_a_failure_in_the_middle_of_the_rows_is_named(tmp_path: Path) -> None:
 
 
 def test_a_missing_and_a_foreign_database(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="there is no file"):
-        list(sql.make(query="select 1", database="no.duckdb", root=tmp_path).records())
+    for name, said in (
+        ("no.duckdb", "there is no file"),
+        ("../x.duckdb", "leaves the folder"),
+        ("/x", "absolute path"),
+    ):
+        with pytest.raises(ConfigError, match=f"database: .*{said}"):
+            list(sql.make(query="select 1", database=name, root=tmp_path).records())
+    with pytest.raises(ConfigError, match="there is no folder"):
+        sql.make(query="select 1", path="nope", root=tmp_path).fingerprint()
     (tmp_path / "x.duckdb").write_text("this is no database, it is a text of some length")
     with pytest.raises(ConfigError, match="cannot be opened"):
         sql.make(query="select 1", database="x.duckdb", root=tmp_path).fingerprint()

@@ -100,6 +100,8 @@ def test_what_has_no_json_form_is_a_problem() -> None:
         ({"path": "some/set", "revision": "v1.0"}, "branches and tags move"),
         ({"path": "json"}, "name them in data_files"),
         ({"path": "json", "data_files": ["https://example.org/a.json"]}, "local paths"),
+        ({"path": "json", "data_files": "../a.json"}, "inside the suite's folder"),
+        ({"path": "json", "data_files": "/etc/*.json"}, "inside the suite's folder"),
         ({"path": "x", "revison": COMMIT}, "did you mean 'revision'"),
     ],
 )

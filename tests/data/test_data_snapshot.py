@@ -372,7 +372,7 @@ def _fields(snapshot: Snapshot) -> dict[str, Any]:
 def test_a_disk_that_refuses_is_named_wherever_it_does(tmp_path: Path, method: str) -> None:
     with _spool.Writer(tmp_path / "x") as writer:
         # /dev/full refuses every write, as a full disk does.
-        writer._handles = [Path("/dev/full").open("wb", buffering=0) for _ in range(4)]
+        writer._handles = [Path("/dev/full").open("wb", buffering=0) for _ in range(4)]  # noqa: SIM115
         sample = Sample("a", {})
         calls = {
             "add": lambda: writer.add(sample, sample_hash(sample), "f", 1),
