@@ -55,5 +55,5 @@ def test_a_family_has_a_page(name):
 
 @pytest.mark.parametrize("kind", registry.KINDS)
 def test_an_unknown_part_is_named(kind):
-    with pytest.raises(ValueError, match="there is no .* 'nothing-like-it'; known: |did you mean"):
+    with pytest.raises(ValueError, match=r"there is no .* 'nothing-like-it'; known: |did you mean"):
         registry.module(kind, "nothing-like-it")
