@@ -28,6 +28,8 @@ from evalkit.providers.transport import CallFailed, Transport
 _POLL_S = 0.02
 _STOP_S = 5.0
 _TAIL = 1500
+# llama.cpp closes some connections after an answer without saying so; on loopback a new one costs nothing.
+_ONE_CALL = {"connection": "close"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +113,7 @@ class _LocalSender:
             self._server = _POOL.acquire(self._arguments)
         address = await self._server.address(self._transport, self._start_s)
         if self._lean is None or self._lean[0] != address:
-            # llama.cpp closes some connections after an answer without saying so; on loopback a new one costs nothing.
-            headers = {"content-type": "application/json", "connection": "close"}
+            headers = {"content-type": "application/json", **_ONE_CALL}
             url = f"{address}/v1{self._codec.path}"
             lean = LeanSender(self._codec, self._transport, url=url, headers=headers, timeout_s=self._timeout_s)
             self._lean = (address, lean)
@@ -132,6 +133,7 @@ class _Server:
         )
         self._address: str | None = None
         self._healthy = False
+        self._last_words = ""
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
 
@@ -152,8 +154,10 @@ class _Server:
         return self._address
 
     def stop(self) -> None:
-        """End the process: closing its input asks it to, a signal makes it."""
+        """End the process: closing its input asks it to, a signal makes it. A second time changes nothing."""
         assert self._process.stdin is not None
+        if self._errors.closed:
+            return
         self._process.stdin.close()
         try:
             self._process.wait(_STOP_S)
@@ -161,11 +165,12 @@ class _Server:
             self._process.kill()
             self._process.wait()
         self._listener.join(_STOP_S)
+        self._last_words = self._said()
         self._errors.close()
 
     async def _answers(self, transport: Transport, address: str) -> bool:
         try:
-            reply = await transport.request("GET", f"{address}/health", headers={}, body=None, timeout_s=_STOP_S)
+            reply = await transport.request("GET", f"{address}/health", headers=_ONE_CALL, body=None, timeout_s=_STOP_S)
         except CallFailed:
             return False
         self._healthy = reply.status == 200
@@ -179,6 +184,8 @@ class _Server:
                     self._address = json.loads(line)["address"]
 
     def _said(self) -> str:
+        if self._errors.closed:
+            return self._last_words
         self._errors.seek(0)
         lines = self._errors.read().decode("utf-8", "replace").splitlines()
         errors = [line for line in lines if " E " in line] or lines[-3:]
@@ -196,7 +203,10 @@ class _Pool:
         """A living server for these arguments, started when there is none."""
         with self._lock:
             server, users = self._servers.get(arguments, (None, 0))
-            if server is None or server.dead():
+            if server is not None and server.dead():
+                server.stop()
+                server = None
+            if server is None:
                 server, users = _Server(arguments), 0
             self._servers[arguments] = (server, users + 1)
             return server

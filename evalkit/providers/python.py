@@ -156,8 +156,8 @@ def _file_module(file: Path) -> ModuleType:
     # The name carries the path, so that two files called model.py do not become one module.
     name = f"evalkit_user_{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:12]}"
     spec = importlib.util.spec_from_file_location(name, file)
-    if spec is None or spec.loader is None:
-        raise ValueError(f"{file} cannot be loaded as Python")
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:

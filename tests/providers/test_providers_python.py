@@ -192,6 +192,24 @@ def test_the_source_of_imported_files_counts(tmp_path):
         python.sys.path.remove(str(tmp_path))
 
 
+def test_modules_that_import_each_other(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "evalkit_test_one.py").write_text("import evalkit_test_two\ndef say(sample):\n    return ''\n")
+    (tmp_path / "evalkit_test_two.py").write_text("import evalkit_test_one\n")
+    first = python.make(tools(tmp_path), "evalkit_test_one:say").fingerprint
+    assert python.make(tools(tmp_path), "evalkit_test_one:say").fingerprint == first
+
+
+def test_without_its_source_a_module_is_never_reused(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "evalkit_test_void.py").write_text("def say(sample):\n    return ''\n")
+    python.make(tools(tmp_path), "evalkit_test_void:say")
+    (tmp_path / "evalkit_test_void.py").unlink()
+    python.inspect.linecache.clearcache()
+    again = [python.make(tools(tmp_path), "evalkit_test_void:say").fingerprint for _ in range(2)]
+    assert again[0] != again[1]
+
+
 def test_module_version_is_found(tmp_path):
     (tmp_path / "bot.py").write_text("__evalkit_version__ = 4\ndef say(sample):\n    return ''\n")
     first = python.make(tools(tmp_path), "bot.py:say").fingerprint
