@@ -26,8 +26,6 @@ def insert(connection: DuckDBPyConnection, table: str, columns: Columns, key: Se
     All columns have the same length; texts are valid UTF-8, JSON columns are JSON text. `expressions` computes a column
     from the batch, which is called `b`.
     """
-    if not columns or not len(next(iter(columns.values()))):
-        return 0
     unique = first_of_each(columns, key)
     with lent(connection, "batch", unique):
         values = ", ".join(expressions.get(name, f'b."{name}"') for name in unique)

@@ -183,11 +183,12 @@ def transaction(connection: DuckDBPyConnection) -> Iterator[None]:
         _in_transaction.discard(connection)
 
 
-def _identity(path: Path) -> int | None:
+def _identity(path: Path) -> int:
     try:
         return path.stat().st_ino
-    except FileNotFoundError:
-        return None
+    except OSError as error:
+        # Opening what went away just now would leave an empty file that is nobody's store.
+        raise faults.of_os(path, error) from error
 
 
 def _place(fresh: Path, path: Path) -> None:

@@ -206,10 +206,7 @@ def _lines_before(path: Path, stop: int) -> int:
     """How many lines end before byte `stop`."""
     count, left = 0, stop
     with path.open("rb") as file:
-        while left > 0:
-            block = file.read(min(left, 1 << 20))
-            if not block:
-                break
+        while block := file.read(min(left, 1 << 20)):
             count += block.count(b"\n")
             left -= len(block)
     return count

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zlib
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,35 @@ from evalkit.store import writers
 from evalkit.store.database import Store
 from evalkit.store.journals import load_run
 
-CALL_FIELDS = (
-    "call_id call_key generation entry_id position ordinal stage lane model endpoint request output reasoning error_kind"
-    " error_message http_status finish usage seconds first_token_s logprobs tool_calls trace attempts started server_model"
-    " meta"
-).split()
+CALL_FIELDS = [
+    "call_id",
+    "call_key",
+    "generation",
+    "entry_id",
+    "position",
+    "ordinal",
+    "stage",
+    "lane",
+    "model",
+    "endpoint",
+    "request",
+    "output",
+    "reasoning",
+    "error_kind",
+    "error_message",
+    "http_status",
+    "finish",
+    "usage",
+    "seconds",
+    "first_token_s",
+    "logprobs",
+    "tool_calls",
+    "trace",
+    "attempts",
+    "started",
+    "server_model",
+    "meta",
+]
 
 
 def line(value: Any) -> bytes:
@@ -166,8 +191,16 @@ def make() -> Any:
 
 
 @pytest.fixture
-def filled(store: Store) -> Store:
+def filled(store: Store, filled_folder: Path) -> Store:
+    """A copy of the small store, for one test."""
+    shutil.copytree(filled_folder, store.folder, dirs_exist_ok=True)
+    return store
+
+
+@pytest.fixture(scope="session")
+def filled_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Run r1: s0 answered right, s1 answered wrong, s2 timed out; one judge call; prices for two of the calls."""
+    store = Store(tmp_path_factory.mktemp("filled"))
     plan(store)
     wrong = ["exact_match", "scored", 0.0, {"right": 0}, 0.0, {"right": 0}, "no", "not equal", {"got": "no"}, None]
     late = ["exact_match", "errored", None, None, 0.0, {"right": 0}, None, "timeout", None, None]
@@ -199,4 +232,4 @@ def filled(store: Store) -> Store:
         shown = {"is_primary": True, "higher_is_better": True, "unit": "", "value": 0.33, "low": 0.1, "high": 0.7}
         writers.put_results(connection, [{**result, **counts, **shown}])
         writers.finish_run(connection, "r1", "complete", "2026-01-01T00:10:00Z")
-    return store
+    return store.folder

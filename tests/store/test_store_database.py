@@ -38,10 +38,20 @@ def test_what_is_committed_is_there_the_next_time(store):
         assert connection.execute("select call_id, usd from cost").fetchall() == [("c", 1.5)]
 
 
+def _insert_and_fail(connection):
+    connection.execute("insert into cost values ('c', 1.5, 'now')")
+    raise ZeroDivisionError
+
+
+def _insert_inside_and_fail(connection):
+    with transaction(connection):
+        connection.execute("insert into cost values ('c', 1.5, 'now')")
+    raise ZeroDivisionError
+
+
 def test_a_failed_block_is_rolled_back_and_the_store_is_closed(store):
     with pytest.raises(ZeroDivisionError), store.open() as connection, transaction(connection):
-        connection.execute("insert into cost values ('c', 1.5, 'now')")
-        raise ZeroDivisionError
+        _insert_and_fail(connection)
     with store.open() as connection:
         assert connection.execute("select count(*) from cost").fetchall() == [(0,)]
 
@@ -49,9 +59,7 @@ def test_a_failed_block_is_rolled_back_and_the_store_is_closed(store):
 def test_an_inner_transaction_is_part_of_the_outer(store):
     with store.open() as connection:
         with pytest.raises(ZeroDivisionError), transaction(connection):
-            with transaction(connection):
-                connection.execute("insert into cost values ('c', 1.5, 'now')")
-            raise ZeroDivisionError
+            _insert_inside_and_fail(connection)
         assert connection.execute("select count(*) from cost").fetchall() == [(0,)]
         with transaction(connection), transaction(connection):
             connection.execute("insert into cost values ('d', 1.5, 'now')")
@@ -65,7 +73,7 @@ def test_sql_that_fails_is_a_store_error_with_the_path(store):
 
 def test_reading_needs_a_store(store):
     with (
-        pytest.raises(StoreError, match="there is no store at .* yet; `evalkit run` makes one"),
+        pytest.raises(StoreError, match=r"there is no store at .* yet; `evalkit run` makes one"),
         store.open(read_only=True),
     ):
         pass
@@ -82,9 +90,9 @@ def test_a_newer_schema_says_upgrade(store):
     with store.open() as connection:
         connection.execute("insert into schema_migration values (999, 'future', now())")
     for read_only in (False, True):
-        with pytest.raises(StoreError, match="schema version 999, written by a newer evalkit .* upgrade"):
-            with store.open(read_only=read_only):
-                pass
+        newer = r"schema version 999, written by a newer evalkit .* upgrade"
+        with pytest.raises(StoreError, match=newer), store.open(read_only=read_only):
+            pass
 
 
 def _first_schema(store: Store) -> None:
@@ -192,9 +200,9 @@ def test_a_store_that_stays_in_use_names_who_holds_it(store):
         assert holder.stdout.readline() == "held\n"
         impatient = Store(store.folder, wait_s=0.2)
         for read_only in (False, True):
-            with pytest.raises(StoreError, match=rf"in use by process {holder.pid} .* let that process finish"):
-                with impatient.open(read_only=read_only):
-                    pass
+            named = rf"in use by process {holder.pid} .* let that process finish"
+            with pytest.raises(StoreError, match=named), impatient.open(read_only=read_only):
+                pass
         threading.Timer(0.3, holder.stdin.close).start()
         with store.open() as connection:
             assert connection.execute("select 1").fetchall() == [(1,)]
@@ -221,9 +229,9 @@ def test_a_thread_waits_for_its_turn_and_gives_up(store):
 
 
 def test_another_store_object_of_this_process_is_waited_for_too(store):
-    with store.open(), pytest.raises(StoreError, match="in use by another part of this process"):
-        with Store(store.folder, wait_s=0.1).open(read_only=True):
-            pass
+    impatient = Store(store.folder, wait_s=0.1).open(read_only=True)
+    with store.open(), pytest.raises(StoreError, match="in use by another part of this process"), impatient:
+        pass
 
 
 WRITE = """
@@ -314,3 +322,34 @@ def test_a_file_system_without_hard_links_will_do(store, monkeypatch):
     monkeypatch.setattr(os, "link", no_links)
     with store.open() as connection:
         assert connection.execute("select count(*) from run").fetchall() == [(0,)]
+
+
+def test_a_store_that_another_process_made_meanwhile_is_taken(store):
+    with store.open() as connection:
+        connection.execute("insert into cost values ('theirs', 1, 'now')")
+    store._create()
+    with store.open() as connection:
+        assert connection.execute("select call_id from cost").fetchall() == [("theirs",)]
+
+
+def test_a_store_that_cannot_be_made_leaves_nothing_behind(store):
+    (store.folder / f"store.{os.getpid()}.{threading.get_ident()}.new").mkdir()
+    with pytest.raises(StoreError, match=r"store\.duckdb"), store.open():
+        pass
+    assert not store.exists
+
+
+def test_a_file_that_was_replaced_while_it_was_opened_is_opened_again(store, monkeypatch):
+    with store.open():
+        pass
+    seen = iter([1, 2, 3, 3])
+    monkeypatch.setattr("evalkit.store.database._identity", lambda _: next(seen))
+    with store.open() as connection:
+        assert connection.execute("select count(*) from run").fetchall() == [(0,)]
+    assert next(seen, None) is None
+
+
+def test_a_file_that_went_away_while_it_was_opened_is_not_made_anew(store):
+    with pytest.raises(StoreError, match=r"store\.duckdb: No such file"):
+        store._session(read_only=False)
+    assert not store.exists

@@ -44,7 +44,7 @@ def test_the_same_store_gives_the_same_files(filled, tmp_path):
 
 
 def test_a_run_that_is_not_there_and_a_folder_that_cannot_be(filled, tmp_path):
-    with pytest.raises(StoreError, match="there is no run 'r9' .* `evalkit list runs`"):
+    with pytest.raises(StoreError, match=r"there is no run 'r9' .* `evalkit list runs`"):
         export_run(filled, "r9", tmp_path / "out")
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="file"):

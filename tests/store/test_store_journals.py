@@ -349,3 +349,9 @@ def test_a_hundred_thousand_lines_load_in_flat_memory(store, hand, make):
     lines, peak_mib = map(int, python(MEMORY, store.folder, run_dir).stdout.split())
     assert lines == 100_001
     assert peak_mib < 400
+
+
+def test_a_journal_of_links_and_notes_needs_no_calls(store, hand, make):
+    lines = (hand.line(["l", "e1", 1, "c0", True]), hand.line(["p", "e1", "note", "text"]))
+    load_run(store, make.journal(store.folder, *lines))
+    assert counts(store) == (0, 1, 0, 1)

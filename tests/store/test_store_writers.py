@@ -13,7 +13,20 @@ def table(connection, sql: str) -> list[tuple[object, ...]]:
 
 
 def test_writing_everything_twice_changes_nothing(filled, make):
-    tables = "run data_set sample prompt suite entry cell signature entry_scorer result cost problem".split()
+    tables = [
+        "run",
+        "data_set",
+        "sample",
+        "prompt",
+        "suite",
+        "entry",
+        "cell",
+        "signature",
+        "entry_scorer",
+        "result",
+        "cost",
+        "problem",
+    ]
     with filled.open() as connection:
         before = {name: sorted(map(str, table(connection, f"from {name}"))) for name in tables}
     make.plan(filled)
@@ -92,14 +105,14 @@ def test_json_values_may_be_any_mapping_or_object(store):
     from types import MappingProxyType
 
     spec = MappingProxyType({"path": PurePosixPath("/x"), "names": ("b", "a")})
-    odd = {"big": 2**70, "path": PurePosixPath("/x")}
+    odd = {"big": 2**70, "path": PurePosixPath("/x"), "lone": "\ud800"}
     suite = {"suite_hash": "s", "data_hash": "d", "task_hash": "t", "name": "n", "family": "f"}
     with store.open() as connection:
         writers.put_suite(connection, {**suite, "spec": spec})
         writers.put_suite(connection, {**suite, "suite_hash": "s2", "spec": odd})
         assert table(connection, "select spec from suite order by suite_hash") == [
             ('{"path":"/x","names":["b","a"]}',),
-            ('{"big":1180591620717411303424,"path":"/x"}',),
+            ('{"big": 1180591620717411303424, "path": "/x", "lone": "�"}',),
         ]
 
 
