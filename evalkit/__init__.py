@@ -11,7 +11,12 @@ if TYPE_CHECKING:
     from evalkit.app.api import Results, run
     from evalkit.core.types import Sample, Score
 
-_HOMES = {"Results": "evalkit.app.api", "run": "evalkit.app.api", "Sample": "evalkit.core.types", "Score": "evalkit.core.types"}
+_HOMES = {
+    "Results": "evalkit.app.api",
+    "run": "evalkit.app.api",
+    "Sample": "evalkit.core.types",
+    "Score": "evalkit.core.types",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -126,6 +126,9 @@ class Builder:
         own, of_suite = spec.limits, suite.file.model.limits
         chosen = self._concurrency or own.concurrency or of_suite.concurrency
         width = chosen or self.workspace.project.defaults.concurrency or LaneLimits().concurrency
+        if spec.part == "llamacpp":
+            # A call beyond the server's slots waits inside the server, where its time counts as the model's.
+            width = int(spec.options.get("n_parallel", 1))
         return LaneLimits(
             concurrency=width,
             requests_per_minute=own.requests_per_minute or of_suite.requests_per_minute,

@@ -248,17 +248,11 @@ def snapshot_of(workspace: Workspace, file: SuiteFile, family: Family) -> Snapsh
     kind = file.source
     assert kind is not None
     if kind != "sklearn":
-        options.setdefault("root", str(file.base))
+        options["root"] = str(file.base)
     source = registry.make("data", Spec(kind, None, options))
     written = dataset.fields.model_dump(exclude_none=True, exclude_defaults=True)
-    recipe = Recipe(fields=written or None, filter=_filter_text(dataset.filter), family=family)
+    recipe = Recipe(fields=written or None, filter=dataset.filter, family=family)
     return build(source, recipe, cache=workspace.folder, blobs=workspace.blobs)
-
-
-def _filter_text(written: Any) -> str | None:
-    if written is None or isinstance(written, str):
-        return written
-    return " and ".join(f"{column} == {value!r}" for column, value in written.items())
 
 
 def splits_of(file: SuiteFile, snapshot: Snapshot) -> list[Split]:

@@ -101,8 +101,10 @@ def _key(entry: PlannedEntry, sends: Sends | None, sample: Sample, content: str,
     repeat, split_id = cell
     if sends is not None:
         return call_key(sends.request(sample, repeat), repeat, 0, entry.generation)
-    given = entry.suite.given(split_id).id if entry.built.fits else None
-    return local_key(entry.built.fingerprint, content, given, repeat, 0, entry.generation)
+    if entry.built.fits:
+        given = f"{entry.suite.given(split_id).id}:{entry.suite.seed}"
+        return local_key(entry.built.fingerprint, content, given, repeat, 0, entry.generation)
+    return local_key(entry.built.fingerprint, content, None, repeat, 0, entry.generation)
 
 
 @dataclass

@@ -14,6 +14,6 @@ def serve_mock(port: int, ready: Callable[[str], None], **settings: Any) -> None
     from evalkit.providers.mock_server import HOST, Settings, serve
 
     try:
-        asyncio.run(serve(Settings(**settings), port=port, ready=lambda taken: ready(f"http://{HOST}:{taken}")))
+        asyncio.run(serve(Settings().changed(settings), port=port, ready=lambda taken: ready(f"http://{HOST}:{taken}")))
     except OSError as error:
         raise UsageError(f"port {port} cannot be served: {error.strerror or error}") from error

@@ -24,8 +24,12 @@ def workspace(start: Path) -> Workspace:
 
 
 def start_of(paths: list[Path], project: Path) -> Path:
-    """Where the project is looked for: where the first suite lies, unless a project is named."""
-    if project != Path() or not paths:
+    """Where the project is looked for: where the first suite lies, unless a project is named.
+
+    Without an evalkit.yaml above the suite, the working directory is the project when the suite lies below it.
+    """
+    if project != Path() or not paths or not paths[0].exists():
         return project
-    first = paths[0]
-    return first if first.exists() else project
+    first, here = paths[0].resolve(), Path.cwd().resolve()
+    marked = any((above / "evalkit.yaml").is_file() for above in (first, *first.parents))
+    return here if not marked and here in first.parents else first

@@ -21,7 +21,7 @@ from cell c
 join answer a using (entry_id, position)
 join score s on s.call_id = a.call_id and s.sample_hash = c.sample_hash and s.scorer_sig = $sig and s.metric = $metric
 join entry e using (entry_id)
-left join sample m on m.data_hash = e.data_hash and m.sample_id = c.sample_id
+left join sample m on m.data_hash = e.data_hash and m.sample_id = c.sample_id and m.sample_hash = c.sample_hash
 where c.entry_id = $entry
 order by c.sample_id, c.repeat
 """

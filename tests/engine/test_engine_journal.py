@@ -65,7 +65,7 @@ def test_every_line_carries_its_checksum(tmp_path):
 def test_lone_surrogates_and_control_characters_are_kept_readable(tmp_path):
     write(tmp_path, call_record(ORIGIN, Response(output="a\ud800b\x00\x1b[31m", meta={"\udfff": ["\ud800"]})))
     body = json.loads(lines(tmp_path)[-1].partition(b" ")[2])
-    assert body[12] == "a?b\x00\x1b[31m"
+    assert body[12] == "a\ufffdb\x00\x1b[31m"
 
 
 def test_secrets_never_reach_the_file(tmp_path):
