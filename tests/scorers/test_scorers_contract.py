@@ -142,8 +142,9 @@ def test_documented(kit, name):
 def test_frozen_and_pickles(kit, name):
     scorer, case, scores = made(kit, name)
     assert not hasattr(scorer, "__dict__")
-    with pytest.raises((dataclasses.FrozenInstanceError, TypeError, AttributeError)):
-        scorer.nonsense = 1
+    for option in dataclasses.fields(scorer):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(scorer, option.name, None)
     again = pickle.loads(pickle.dumps(scorer))
     assert again == scorer
     assert kit.score(again, case["items"][0]) == scores[0]

@@ -167,6 +167,12 @@ def test_log_loss_is_clipped_and_brier_counts_an_unlisted_truth(kit):
     assert kit.one("brier", {"probabilities": {"a": 0.5, "b": 0.5}}, "c").value == pytest.approx(0.75)
 
 
+def test_probabilities_are_divided_by_their_sum(kit):
+    chances = {"probabilities": {"a": 0.495, "b": 0.495}}
+    assert kit.one("brier", chances, "a").value == pytest.approx(0.25)
+    assert kit.one("auc", chances, "a").parts["s:b"] == pytest.approx(0.5)
+
+
 def test_worst_parts(kit):
     worst = registry.make("scorers", "classification").worst(kit.sample({"target": "a"}))
     assert worst["accuracy"].parts == {}
