@@ -20,6 +20,7 @@ from evalkit.core.errors import ErrorKind
 from evalkit.core.types import Failure, Response
 from evalkit.engine.asking import Asker, CellContext
 from evalkit.engine.budget import Budget
+from evalkit.engine.executor import Counts, Link, Shard
 from evalkit.engine.journal import Journal
 from evalkit.engine.limits import Lane
 from evalkit.engine.loop import Stop, run_lanes
@@ -27,6 +28,7 @@ from evalkit.engine.retry import Retries
 from evalkit.engine.work import Handler, LaneWork, Progress, Settings, Work
 
 WATCH_S = 0.2
+RUN_BUDGET = "run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +44,18 @@ class Limits:
 
 @dataclass
 class Execution:
-    """One pass over the open cells of a plan; afterwards `progress` and `stop` say how it went."""
+    """One pass over the open cells of a plan, or over one worker's share of them (`shard`, `link`).
+
+    Afterwards `progress` and `stop` say how it went.
+    """
 
     workspace: Workspace
     plan: Plan
     limits: Limits
     watch: Watch
     journal: Journal
+    shard: Shard = Shard()
+    link: Link | None = None
     stop: Stop = field(default_factory=Stop)
     progress: dict[str, Progress] = field(default_factory=dict)
     scoring: dict[str, Scoring] = field(default_factory=dict)
@@ -62,20 +69,20 @@ class Execution:
                 scoring.close()
 
     async def _run(self) -> None:
-        budget = Budget("run", self.limits.usd, self.limits.tokens, self.limits.seconds, clock=time.monotonic)
         entries = [entry for entry in self.plan.entries if not entry.built.skipped]
         lanes = {entry.built.lane: Lane(entry.built.lane, entry.built.limits, time.monotonic) for entry in entries}
         asker = Asker(self._settings(entries), self.journal, lanes)
-        works = self._lane_works(entries, lanes, budget, asker)
+        works = self._lane_works(entries, asker)
         self._on_interrupt()
         watching = asyncio.create_task(self._watch())
         try:
-            await self._score_known(asker, entries)
+            if self.shard.index == 0:
+                await self._score_known(asker, entries)
             await run_lanes(asker, works, self._handler(asker), self.stop)
         finally:
             watching.cancel()
             await self._close(entries)
-            self.watch.progress(list(self.progress.values()))
+            self._tell()
 
     def _settings(self, entries: Sequence[PlannedEntry]) -> Settings:
         return Settings(
@@ -87,22 +94,29 @@ class Execution:
             shared=self.plan.shared,
         )
 
-    def _lane_works(
-        self, entries: Sequence[PlannedEntry], lanes: dict[str, Lane], budget: Budget, asker: Asker
-    ) -> list[LaneWork]:
+    def _lane_works(self, entries: Sequence[PlannedEntry], asker: Asker) -> list[LaneWork]:
+        share = self.link.spend if self.link is not None else None
+        limits = self.limits
+        whole = Budget(RUN_BUDGET, limits.usd, limits.tokens, limits.seconds, time.monotonic, share=share)
         grouped: dict[str, list[PlannedEntry]] = {}
         budgets: dict[str, Budget] = {}
         for entry in entries:
             grouped.setdefault(entry.built.lane, []).append(entry)
             suite = entry.suite
             if suite.name not in budgets:
-                limits = suite.file.model.limits
+                own = suite.file.model.limits
                 budgets[suite.name] = Budget(
-                    "suite", limits.budget_usd, limits.budget_tokens, limits.max_seconds, time.monotonic, budget
+                    suite_budget(suite.name),
+                    own.budget_usd,
+                    own.budget_tokens,
+                    own.max_seconds,
+                    time.monotonic,
+                    whole,
+                    share,
                 )
             known = entry.planned - len(entry.open)
             self.progress[entry.entry_id] = Progress(
-                entry.built.name, suite.name, entry.planned, known=known, lane=lanes[entry.built.lane]
+                entry.built.name, suite.name, entry.planned, known=known, lane=asker.lanes[entry.built.lane]
             )
         return [
             LaneWork(
@@ -116,12 +130,17 @@ class Execution:
     def _works(self, entry: PlannedEntry, budget: Budget) -> Iterator[Work]:
         suite, progress = entry.suite, self.progress[entry.entry_id]
         timeout_s = suite.file.model.limits.timeout_s or self.limits.timeout_s
-        for cell in entry.open:
+        # A lane of one call at a time (a local server with one slot) is not shared among workers.
+        shard = Shard(self.shard.index, self.shard.of) if entry.built.limits.concurrency > 1 else None
+        for place, cell in enumerate(entry.open):
             if progress.stopped is not None:
                 return
+            if not (shard.has(place) if shard is not None else self.shard.index == 0):
+                continue
             sample = suite.sample(cell.sample_id)
             candidate = entry.candidate_for(cell.split_id)
-            request = sends.request(sample, cell.repeat) if (sends := sending(candidate)) else None
+            sends = sending(candidate)
+            request = sends.request(sample, cell.repeat) if sends is not None else None
             yield Work(
                 entry.entry_id, cell.position, sample, cell.sample_hash, cell.repeat, cell.key, candidate, request,
                 progress, budget, suite.seed, timeout_s, entry.built.model,
@@ -152,22 +171,22 @@ class Execution:
             if len(entry.open) == entry.planned:
                 continue
             scoring, progress = self._scoring(entry), self.progress[entry.entry_id]
+            nobody = _Named(entry.built.name)
             with self.workspace.store.open(read_only=True) as connection:
                 for batch in unscored(connection, entry.entry_id):
                     for cell in batch:
                         sample = entry.suite.sample(cell.sample_id)
                         work = Work(
-                            entry.entry_id, cell.position, sample, cell.sample_hash, cell.repeat, "",
-                            _Named(entry.built.name),
-                            None, progress, Budget("suite"), entry.suite.seed, model=entry.built.model,
+                            entry.entry_id, cell.position, sample, cell.sample_hash, cell.repeat, "", nobody, None,
+                            progress, Budget("suite"), entry.suite.seed, model=entry.built.model,
                         )  # fmt: skip
-                        for record in await scoring.records(
-                            sample, cell.sample_hash, (cell.call_id, cell.response), CellContext(asker, work)
-                        ):
+                        answer = (cell.call_id, cell.response)
+                        context = CellContext(asker, work)
+                        for record in await scoring.records(sample, cell.sample_hash, answer, context):
                             self.journal.append(record)
 
     def _on_interrupt(self) -> None:
-        if threading.current_thread() is not threading.main_thread():
+        if self.link is not None or threading.current_thread() is not threading.main_thread():
             return
         loop = asyncio.get_running_loop()
         for name in (signal.SIGINT, signal.SIGTERM):
@@ -180,9 +199,20 @@ class Execution:
         self.watch.event("interrupted", draining=first)
 
     async def _watch(self) -> None:
+        level = 0
         while True:
-            self.watch.progress(list(self.progress.values()))
+            self._tell()
+            if self.link is not None and self.link.stop_level() > level:
+                level += 1
+                self.stop.request("interrupted")
+                continue
             await asyncio.sleep(WATCH_S)
+
+    def _tell(self) -> None:
+        if self.link is None:
+            self.watch.progress(list(self.progress.values()))
+        else:
+            self.link.report([counts_of(entry_id, one) for entry_id, one in self.progress.items()])
 
     async def _close(self, entries: Sequence[PlannedEntry]) -> None:
         closed: set[int] = set()
@@ -194,8 +224,22 @@ class Execution:
                 await holds.close()
 
 
+def suite_budget(name: str) -> str:
+    """The name under which workers share a suite's budget."""
+    return f"suite:{name}"
+
+
+def counts_of(entry_id: str, one: Progress) -> Counts:
+    """A worker's progress as plain values."""
+    lane = one.lane
+    return Counts(
+        entry_id, one.done, one.errors, one.tokens, one.usd, one.unpriced, one.stopped,
+        lane.in_flight if lane else 0, lane.allowed if lane else 0, lane.waiting_on if lane else None,
+    )  # fmt: skip
+
+
 class _Named:
-    """Stands for a learning candidate whose stored answers are scored again: it is never asked."""
+    """Stands for a candidate whose stored answers are scored again: it is never asked."""
 
     def __init__(self, name: str) -> None:
         self.name = self.fingerprint = name

@@ -14,6 +14,7 @@ from evalkit.app.execute import Execution
 from evalkit.app.loading import LoadedSuite
 from evalkit.app.planning import Plan, PlannedEntry
 from evalkit.app.scoring import Prepared
+from evalkit.app.workers import SharedExecution
 from evalkit.app.workspace import Workspace
 from evalkit.core.fold import Mean
 from evalkit.core.keys import digest
@@ -72,7 +73,9 @@ def price_calls(connection: DuckDBPyConnection, workspace: Workspace) -> None:
     )
 
 
-def finish_entries(connection: DuckDBPyConnection, plan: Plan, execution: Execution) -> tuple[list[str], bool]:
+def finish_entries(
+    connection: DuckDBPyConnection, plan: Plan, execution: Execution | SharedExecution
+) -> tuple[list[str], bool]:
     """Fold all entries and say how each stands. Returns why the run is not valid, and whether all cells have answers."""
     reasons: list[str] = []
     complete = True

@@ -27,6 +27,7 @@ from evalkit.app.planning import (
 from evalkit.app.recording import record_entries, record_run, record_suites
 from evalkit.app.results import finish_entries, price_calls
 from evalkit.app.watching import Watch
+from evalkit.app.workers import SharedExecution, chosen_workers, processes_for, recipe_of
 from evalkit.app.workspace import Workspace
 from evalkit.core.errors import ConfigError, CostNotConfirmed, ExitCode, InvalidRun, Problem
 from evalkit.core.keys import digest
@@ -51,7 +52,7 @@ class RunRequest:
     fresh: bool = False
     replay_only: bool = False
     concurrency: int | None = None
-    workers: int = 1
+    workers: int | None = None
     limits: Limits = Limits()
     command: str = "evalkit run"
     made: tuple[Built, ...] = ()
@@ -74,24 +75,42 @@ def run(workspace: Workspace, request: RunRequest, watch: Watch) -> RunOutcome:
     watch.event("planned", run=plan.run_id, resumed=plan.adopted, entries=len(plan.entries), open=plan.open_cells)
     _before_asking(workspace, plan, request, watch)
     with _held(workspace.runs / plan.run_id):
-        journal = Journal(
-            workspace.runs / plan.run_id,
-            plan.run_id,
-            f"w{os.getpid()}",
-            started=time.time(),
-            redact=workspace.redactor.text,
+        _tell_skipped(workspace, plan, watch)
+        workers = chosen_workers(request.workers, plan, request)
+        execution: Execution | SharedExecution = (
+            _alone(workspace, plan, request, watch) if workers == 1 else SharedExecution(plan, watch)
         )
-        execution = Execution(workspace, plan, request.limits, watch, journal)
-        for entry in plan.entries:
-            if entry.built.skipped and not plan.adopted:
-                journal.append(Note(entry.entry_id, "skipped", entry.built.skipped))
-                watch.event("skipped", candidate=entry.built.name, suite=entry.suite.name, reason=entry.built.skipped)
         try:
-            execution.run()
+            if isinstance(execution, SharedExecution):
+                recipe = recipe_of(plan, request, workspace.root, dict(workspace.environ))
+                execution.run(processes_for(plan, workers), recipe)
+            else:
+                execution.run()
         finally:
-            journal.close()
+            if isinstance(execution, Execution):
+                execution.journal.close()
             outcome = _finish(workspace, plan, execution, watch)
     return outcome
+
+
+def _alone(workspace: Workspace, plan: Plan, request: RunRequest, watch: Watch) -> Execution:
+    return Execution(workspace, plan, request.limits, watch, _journal(workspace, plan))
+
+
+def _journal(workspace: Workspace, plan: Plan) -> Journal:
+    folder = workspace.runs / plan.run_id
+    return Journal(folder, plan.run_id, f"w{os.getpid()}", started=time.time(), redact=workspace.redactor.text)
+
+
+def _tell_skipped(workspace: Workspace, plan: Plan, watch: Watch) -> None:
+    skipped = [entry for entry in plan.entries if entry.built.skipped]
+    for entry in skipped:
+        watch.event("skipped", candidate=entry.built.name, suite=entry.suite.name, reason=entry.built.skipped)
+    if skipped and not plan.adopted:
+        journal = _journal(workspace, plan)
+        for entry in skipped:
+            journal.append(Note(entry.entry_id, "skipped", entry.built.skipped or ""))
+        journal.close()
 
 
 def gather(workspace: Workspace, request: RunRequest, watch: Watch) -> list[PlannedEntry]:
@@ -227,7 +246,7 @@ def _before_asking(workspace: Workspace, plan: Plan, request: RunRequest, watch:
         raise
 
 
-def _finish(workspace: Workspace, plan: Plan, execution: Execution, watch: Watch) -> RunOutcome:
+def _finish(workspace: Workspace, plan: Plan, execution: Execution | SharedExecution, watch: Watch) -> RunOutcome:
     from evalkit.store.journals import compact, load_run
 
     folder = workspace.runs / plan.run_id

@@ -30,6 +30,7 @@ class Workspace:
     """Everything that use cases share; nothing of it is opened before it is used."""
 
     project: Project
+    environ: Mapping[str, str]
 
     @property
     def root(self) -> Path:
@@ -121,4 +122,4 @@ def open_workspace(start: Path, environ: Mapping[str, str]) -> Workspace:
     )
     if project.problems:
         raise ConfigError(project.problems)
-    return Workspace(project)
+    return Workspace(project, dict(environ))

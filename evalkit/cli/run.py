@@ -23,7 +23,9 @@ def run(
     replay_only: bool = typer.Option(False, "--replay-only", help="Ask nobody; exit 5 when an answer is not stored."),
     yes: bool = typer.Option(False, "--yes", "-y", help="Agree to the estimated cost."),
     concurrency: int | None = typer.Option(None, "--concurrency", min=1, help="Most calls in flight per provider."),
-    workers: int = typer.Option(1, "--workers", min=1, help="Processes that share the asking."),
+    workers: int | None = typer.Option(
+        None, "--workers", min=1, help="Processes that share the asking; default: one, more above 20,000 remote calls."
+    ),
     budget_usd: float | None = typer.Option(None, "--budget-usd", min=0, help="Stop when this much is spent."),
     budget_tokens: float | None = typer.Option(None, "--budget-tokens", min=0, help="Stop after this many tokens."),
     max_seconds: float | None = typer.Option(None, "--max-seconds", min=0, help="Stop after this much wall time."),

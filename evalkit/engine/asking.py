@@ -109,7 +109,7 @@ class Asker:
             progress.unpriced += 1
         else:
             progress.usd += usd
-        progress.stopped = stop_reason(progress, response, progress.lane)
+        progress.stopped = stop_reason(progress, response, self.lanes.get(origin.lane or ""))
         return origin.call_id, response
 
     async def _local(self, candidate: Candidate, sample: Sample, ctx: CellContext, timeout_s: float) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from evalkit.core.errors import ErrorKind
 from evalkit.core.types import Blobs, Candidate, Request, Response, Sample
@@ -11,6 +12,14 @@ from evalkit.core.units import Usage
 from evalkit.engine.budget import Budget
 from evalkit.engine.limits import Lane
 from evalkit.engine.retry import Retries
+
+
+class Flow(Protocol):
+    """What a lane shows of itself: calls in flight, how many it allows now, and what it waits on."""
+
+    in_flight: int
+    allowed: int
+    waiting_on: str | None
 
 
 @dataclass(slots=True)
@@ -27,7 +36,7 @@ class Progress:
     usd: float = 0.0
     unpriced: int = 0
     stopped: str | None = None
-    lane: Lane | None = None
+    lane: Flow | None = None
 
 
 @dataclass(slots=True)
