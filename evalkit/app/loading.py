@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from evalkit import registry
 from evalkit.app.scoring import Prepared, prepare
 from evalkit.app.workspace import Workspace
-from evalkit.config.suite import LoadResult, SuiteFile, load_suites
+from evalkit.config.suite import LoadResult, SuiteFile, load_suites, shown
 from evalkit.core.errors import ConfigError, EvalkitError, MissingComponent, Problem, UsageError
 from evalkit.core.keys import digest
 from evalkit.core.spec import Spec
@@ -108,7 +108,7 @@ class LoadedSuite:
             line = self.file.lines.get("dataset", 1)
             hint = "add `split: {kind: kfold}` under dataset, or leave learning candidates out"
             raise ConfigError(
-                [Problem("a candidate learns, but the suite has no split", str(self.file.path), line, hint)]
+                [Problem("a candidate learns, but the suite has no split", shown(self.file.path), line, hint)]
             )
         if split_id not in self._givens:
             split = next(split for split in self.splits if split.id == split_id)
@@ -116,15 +116,28 @@ class LoadedSuite:
         return self._givens[split_id]
 
     def prompt(self, name: str | None, renderer: Renderer) -> TaskPrompt:
-        """The task's prompt (one of the matrix, or the only one)."""
+        """The task's prompt (one of the matrix, or the only one). Raises ConfigError with everything wrong in it."""
         if name not in self._prompts:
             from evalkit.prompts.task import TaskPrompt
 
             asking = self.file.asking(name)
             if not any(key in asking for key in ("prompt", "messages")) and "text" in self.family.input_fields:
                 asking = {**asking, "prompt": "{{ text }}"}
-            self._prompts[name] = TaskPrompt.build(asking, renderer, base=self.file.base)
+            try:
+                self._prompts[name] = TaskPrompt.build(asking, renderer, base=self.file.base)
+            except ConfigError as error:
+                raise ConfigError(self.in_prompt(problem, name) for problem in error.problems) from None
         return self._prompts[name]
+
+    def in_prompt(self, problem: Problem, name: str | None) -> Problem:
+        """A problem of a prompt, with the line where the suite writes it and the files that hold its text."""
+        task, lines = self.file.model.task, self.file.lines
+        places = (f"task.prompts.{name}", "task.prompt", "task.messages", "task")
+        line = next((lines[place] for place in places if place in lines), None)
+        asked = task if name is None else task.prompts[name]
+        files = [text.file for text in (asked.system or task.system, asked.prompt) if text is not None and text.file]
+        hint = problem.hint or (f"its text is in {', '.join(files)}" if files else None)
+        return placed(Problem(problem.message, hint=hint), self.file, line)
 
     def shots(self, shots: Shots) -> Sequence[Sample]:
         """The samples that few-shot examples are drawn from."""
@@ -206,22 +219,26 @@ def load(workspace: Workspace, paths: Iterable[Path], selection: Selection) -> L
         try:
             suite = _load_one(workspace, file, known[file.model.family], selection)
         except ConfigError as error:
-            problems += [_placed(problem, file) for problem in error.problems]
+            problems += [placed(problem, file) for problem in error.problems]
         except (UsageError, MissingComponent, ValueError) as error:
-            problems.append(_placed(Problem(str(error)), file))
+            problems.append(placed(Problem(str(error)), file))
         else:
-            problems += suite.snapshot.problems
-            notes += suite.snapshot.warnings
+            problems += [placed(problem, file) for problem in suite.snapshot.problems]
+            notes += [placed(note, file) for note in suite.snapshot.warnings]
             if not suite.snapshot.problems:
                 problems += _wrong_targets(suite)
                 suites.append(suite)
     return Loaded(tuple(suites), tuple(problems), result.empty, tuple(notes))
 
 
-def _placed(problem: Problem, file: SuiteFile) -> Problem:
-    if problem.file is not None:
-        return problem
-    return Problem(problem.message, str(file.path), file.lines.get("dataset", 1), problem.hint)
+def placed(problem: Problem, file: SuiteFile, line: int | None = None) -> Problem:
+    """A problem with its file as the user knows it; without one, at a line of the suite (default: its dataset)."""
+    if problem.file == "dataset.query" and problem.line is None:
+        return placed(Problem(f"{problem.file}: {problem.message}", hint=problem.hint), file)
+    if problem.file is None:
+        return Problem(problem.message, shown(file.path), line or file.lines.get("dataset", 1), problem.hint)
+    known = shown(Path(problem.file)) if Path(problem.file).is_absolute() else problem.file
+    return Problem(problem.message, known, problem.line, problem.hint)
 
 
 def _load_one(workspace: Workspace, file: SuiteFile, family: Family, selection: Selection) -> LoadedSuite:
@@ -305,21 +322,44 @@ def _wrong_targets(suite: LoadedSuite) -> list[Problem]:
             more += 1
             continue
         name, line = suite.snapshot.where(int(index))
-        found.append(Problem(f"sample {sample.id!r}: {wrong}", name, line))
-    return [*found, Problem(f"and {more:,} more samples with a wrong target", str(suite.file.path))] if more else found
+        found.append(placed(Problem(f"sample {sample.id!r}: {wrong}", name, line), suite.file))
+    return (
+        [*found, Problem(f"and {more:,} more samples with a wrong target", shown(suite.file.path))] if more else found
+    )
 
 
-def unknown_prompt_fields(suite: LoadedSuite, prompt: TaskPrompt) -> list[Problem]:
-    """Prompt variables that the first samples do not have."""
+def bad_prompts(suite: LoadedSuite, renderer: Renderer) -> list[Problem]:
+    """What is wrong with the prompts that a suite writes, whoever is asked: they are tried on the first samples."""
+    found: list[Problem] = []
+    for name in suite.file.prompts or (None,):
+        if not suite.file.asking(name):
+            continue
+        try:
+            prompt = suite.prompt(name, renderer)
+        except ConfigError as error:
+            found += error.problems
+            continue
+        wrong = _untold(suite, prompt)
+        if wrong is not None:
+            found.append(suite.in_prompt(Problem(wrong), name))
+    return found
+
+
+def _untold(suite: LoadedSuite, prompt: TaskPrompt) -> str | None:
+    """Why no messages can be made of one of the first samples, or None."""
     needed = prompt.fields()
-    for index in suite.indices[:50]:
+    for place, index in enumerate(suite.indices[:50]):
         sample = suite.snapshot.sample(int(index))
         lacking = sorted(needed - set(sample.input))
         if lacking:
             had = ", ".join(sorted(sample.input))
-            message = f"the prompt uses {lacking[0]!r}, which sample {sample.id!r} does not have; it has: {had}"
-            return [Problem(message, str(suite.file.path), suite.file.lines.get("task", 1))]
-    return []
+            return f"the prompt uses {lacking[0]!r}, which sample {sample.id!r} does not have; it has: {had}"
+        try:
+            if place == 0:
+                prompt.messages(sample)
+        except ValueError as error:
+            return f"the prompt cannot be made: {error}"
+    return None
 
 
 def prompts_digest(suite: LoadedSuite, renderer: Renderer) -> str:

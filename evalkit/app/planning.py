@@ -12,7 +12,7 @@ import numpy as np
 
 from evalkit.app.candidates import Built
 from evalkit.app.fitting import Fitted
-from evalkit.app.loading import LoadedSuite
+from evalkit.app.loading import LoadedSuite, placed
 from evalkit.core.capabilities import sending
 from evalkit.core.errors import ConfigError, Problem
 from evalkit.core.keys import KEY_SCHEMA, call_key, digest, local_key
@@ -85,7 +85,8 @@ def plan_cells(entry: PlannedEntry) -> CellColumns:
             for repeat in range(suite.repeats):
                 keys.append(_key(entry, sends, sample, content, (repeat, split_id)))
         except ValueError as error:
-            problems.append(Problem(f"sample {sample.id!r}, candidate {built.name!r}: {error}", str(suite.file.path)))
+            message = f"sample {sample.id!r}, candidate {built.name!r}: {error}"
+            problems.append(placed(Problem(message), suite.file))
             if len(problems) >= MOST_PROBLEMS:
                 break
         ids += [sample.id] * suite.repeats

@@ -130,9 +130,9 @@ def _prompts(entry: PlannedEntry, workspace: Workspace) -> list[dict[str, Any]]:
 def _card(base: Path, card: str | None) -> Any:
     if card is None:
         return None
-    import yaml
+    from evalkit.config._yaml import read
 
-    return yaml.safe_load((base / card).read_text("utf-8"))
+    return read(base / card).data
 
 
 def _git(folder: Path) -> dict[str, Any]:

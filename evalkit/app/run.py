@@ -15,7 +15,7 @@ from typing import Any
 from evalkit.app.candidates import Builder, Built
 from evalkit.app.estimate import estimate
 from evalkit.app.execute import Execution, Limits
-from evalkit.app.loading import Loaded, LoadedSuite, Selection, load, unknown_prompt_fields
+from evalkit.app.loading import Loaded, LoadedSuite, Selection, bad_prompts, load, placed
 from evalkit.app.planning import (
     Plan,
     PlannedEntry,
@@ -121,7 +121,8 @@ def gather(workspace: Workspace, request: RunRequest, watch: Watch) -> list[Plan
     if request.only_failed:
         _keep_failed(workspace, loaded, request)
     entries = [entry for suite in loaded.suites for entry in _entries(workspace, builder, suite, request)]
-    problems = _unique([*loaded.problems, *builder.problems, *_bad_prompts(entries)])
+    prompts = [problem for suite in loaded.suites for problem in bad_prompts(suite, workspace.renderer)]
+    problems = _unique([*loaded.problems, *prompts, *builder.problems, *_bad_entries(entries)])
     if problems:
         raise ConfigError([*problems, *loaded.empty])
     if loaded.empty:
@@ -144,25 +145,28 @@ def _entries(workspace: Workspace, builder: Builder, suite: LoadedSuite, request
     if not names and not request.made:
         line = suite.file.lines.get("name", 1)
         hint = "name one with -c, or list `candidates:` in the suite"
-        builder.problems.append(Problem("no candidate to run", str(suite.file.path), line, hint))
-    specs, problems = workspace.project.resolve_all(names)
-    builder.problems += problems
-    for spec in specs:
-        yield from (PlannedEntry(suite, built, 0) for built in builder.build(spec, suite))
+        builder.problems.append(placed(Problem("no candidate to run", hint=hint), suite.file, line))
+    for index, name in enumerate(dict.fromkeys(names)):
+        seen = len(builder.problems)
+        specs, problems = workspace.project.resolve_all([name])
+        builder.problems += problems
+        for spec in specs:
+            yield from (PlannedEntry(suite, built, 0) for built in builder.build(spec, suite))
+        if not request.candidates:
+            line = suite.file.lines.get(f"candidates[{index}]", 1)
+            builder.problems[seen:] = [placed(problem, suite.file, line) for problem in builder.problems[seen:]]
     for made in request.made:
         yield PlannedEntry(suite, made, 0)
 
 
-def _bad_prompts(entries: Sequence[PlannedEntry]) -> list[Problem]:
+def _bad_entries(entries: Sequence[PlannedEntry]) -> list[Problem]:
     found: list[Problem] = []
     for entry in entries:
-        if entry.built.prompt is not None:
-            found += unknown_prompt_fields(entry.suite, entry.built.prompt)
         if entry.built.fits and not entry.suite.splits:
             line = entry.suite.file.lines.get("dataset", 1)
             hint = "add `split: {kind: kfold}` under dataset"
             message = f"candidate {entry.built.name!r} learns, but the suite has no split"
-            found.append(Problem(message, str(entry.suite.file.path), line, hint))
+            found.append(placed(Problem(message, hint=hint), entry.suite.file, line))
     return found
 
 
@@ -172,7 +176,7 @@ def _something_selected(loaded: Loaded, entries: Sequence[PlannedEntry]) -> None
     for suite in loaded.suites:
         if not len(suite.indices):
             why = "the dataset is empty" if not suite.snapshot.count else "no sample is selected"
-            raise InvalidRun(f"{suite.file.path}: {why}: nothing is measured")
+            raise InvalidRun(f"{placed(Problem(why), suite.file)}: nothing is measured")
     if entries and all(entry.built.skipped for entry in entries):
         reasons = "; ".join(f"{entry.built.name}: {entry.built.skipped}" for entry in entries)
         raise InvalidRun(f"every candidate is skipped: nothing is measured ({reasons})")

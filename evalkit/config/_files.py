@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.config._check import problem_at
-from evalkit.config._yaml import Document
+from evalkit.config._yaml import Document, read
 from evalkit.config.models import Asking, SuiteModel
 from evalkit.config.parts import Text, thaw
 from evalkit.core.errors import Problem, did_you_mean
@@ -100,7 +100,7 @@ class Reader:
             self._asking(prompt, f"task.prompts.{name}")
         self._schema(task.response_schema)
         if model.dataset.card is not None:
-            self._file(model.dataset.card, "dataset.card")
+            self._card(model.dataset.card)
         self._data(model)
         return self.problems
 
@@ -127,6 +127,15 @@ class Reader:
         except UnicodeDecodeError as error:
             self._add(path, f"{name}: byte {error.start} is not UTF-8", "save the file as UTF-8")
         return self.texts.get(name)
+
+    def _card(self, name: str) -> None:
+        file = self._file(name, "dataset.card")
+        if file is None:
+            return
+        document = read(file, shown(file))
+        self.problems += document.problems
+        if not document.problems and not isinstance(document.data, dict):
+            self._add("dataset.card", f"{name} is no card", "a card is a mapping: source, licence, how_made, limits")
 
     def _schema(self, schema: Mapping[str, Any] | None) -> None:
         if schema is None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from evalkit.config import _files
 from evalkit.config._check import problem_at, salvage, validate
+from evalkit.config._files import shown
 from evalkit.config._yaml import Document, read
 from evalkit.config.models import Asking, Prompt, SuiteModel
 from evalkit.config.parts import NAME, Generation, Text, secret_paths, spec_text, thaw
@@ -312,4 +313,4 @@ def normalised(suite: SuiteFile) -> str:
     return canonical_json(suite.model.model_dump(mode="json", by_alias=True, exclude_unset=True)).decode("utf-8")
 
 
-__all__ = ["LoadResult", "Prompt", "SuiteFile", "load_suites", "normalised"]
+__all__ = ["LoadResult", "Prompt", "SuiteFile", "load_suites", "normalised", "shown"]
