@@ -6,7 +6,7 @@ import asyncio
 import signal
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -121,11 +121,18 @@ class Execution:
         return [
             LaneWork(
                 asker.lanes[name],
-                _interleaved([self._works(entry, budgets[entry.suite.name]) for entry in members]),
+                self._in_turn(members, budgets),
                 in_process=all(entry.built.in_process for entry in members),
             )
             for name, members in grouped.items()
         ]
+
+    def _in_turn(self, members: Sequence[PlannedEntry], budgets: Mapping[str, Budget]) -> Iterator[Work]:
+        """Suite by suite, so that a server's prompt cache stays warm; in a suite, candidates by turns."""
+        for suite in dict.fromkeys(entry.suite.name for entry in members):
+            yield from _interleaved(
+                [self._works(entry, budgets[suite]) for entry in members if entry.suite.name == suite]
+            )
 
     def _works(self, entry: PlannedEntry, budget: Budget) -> Iterator[Work]:
         suite, progress = entry.suite, self.progress[entry.entry_id]

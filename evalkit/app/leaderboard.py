@@ -112,7 +112,7 @@ def _rows(connection: DuckDBPyConnection, sql: str, **params: Any) -> list[dict[
 COLUMNS = (
     "suite", "family", "candidate", "status", "metric", "slice", "value", "low", "high", "value_dropped", "method", "n",
     "groups", "planned", "answered", "errored", "unscorable", "scored", "cached", "usd", "p50_s", "p95_s", "signature",
-    "run_id", "entry_id", "reason",
+    "run_id", "entry_id", "reason", "unit", "is_primary",
 )  # fmt: skip
 
 

@@ -118,7 +118,7 @@ def results_of(
             is_primary = metric.name == measure.primary
             base = {
                 "entry_id": entry_id, "scorer_sig": one.sig, "metric": metric.name, "signature": signature,
-                "is_primary": is_primary, "higher_is_better": metric.higher_is_better, "unit": metric.unit or ("%" if metric.bounds == (0.0, 1.0) else ""),
+                "is_primary": is_primary, "higher_is_better": metric.higher_is_better, "unit": _unit(metric),
             }  # fmt: skip
             whole = {"planned": planned, "answered": counts.answered, "cached": counts.cached}
             yield {**base, "slice": WHOLE, **_folded(metric, found, measure.seed), **whole}
@@ -127,6 +127,12 @@ def results_of(
                     rows = len(part.scored)
                     inside = {"planned": rows, "answered": rows, "cached": int(part.cached.sum())}
                     yield {**base, "slice": name, **_folded(metric, part, measure.seed), **inside}
+
+
+def _unit(metric: Metric) -> str:
+    """Shares are shown in percent; areas, losses and scores keep their own scale."""
+    share = metric.kind == "mean01" or (metric.higher_is_better and metric.kind != "rank")
+    return metric.unit or ("%" if share and metric.bounds == (0.0, 1.0) else "")
 
 
 def _folded(metric: Metric, found: Scored, seed: int) -> dict[str, Any]:

@@ -112,6 +112,13 @@ class Workspace:
         return 0.0 if model.startswith("local:") else self.prices.money(model, usage)
 
 
+def redactor(environ: Mapping[str, str]) -> Redactor:
+    """Takes out secrets where no project could be opened: those of the environment and of a .env found from here."""
+    from evalkit.store.redact import Redactor
+
+    return Redactor(load_project(Path(), environ=environ).secrets())
+
+
 def open_workspace(start: Path, environ: Mapping[str, str]) -> Workspace:
     """The workspace of the project that `start` lies in. Raises ConfigError with everything wrong in evalkit.yaml."""
     project = load_project(

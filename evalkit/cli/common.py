@@ -16,11 +16,23 @@ AS_CSV = typer.Option(False, "--csv", help="Print the rows as CSV.")
 PROJECT = typer.Option(Path(), "--project", "-p", help="A folder of the project (where evalkit.yaml is, or below).")
 
 
+_opened: list[Workspace] = []
+
+
 def workspace(start: Path) -> Workspace:
     """The workspace of the project that `start` lies in."""
     from evalkit.app.workspace import open_workspace
 
-    return open_workspace(start, os.environ)
+    space = open_workspace(start, os.environ)
+    _opened[:] = [space]
+    return space
+
+
+def without_secrets(text: str) -> str:
+    """A text to be shown or written on the way out, without the keys of the environment and of the project's .env."""
+    from evalkit.app.workspace import redactor
+
+    return (_opened[0].redactor if _opened else redactor(os.environ)).text(text)
 
 
 def start_of(paths: list[Path], project: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -28,6 +29,7 @@ from evalkit.cli import (
     sql,
     validate,
 )
+from evalkit.cli.common import without_secrets
 from evalkit.cli.output import inert
 from evalkit.core.errors import ConfigError, EvalkitError, ExitCode
 
@@ -75,6 +77,10 @@ def _root(
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with one of evalkit's exit codes."""
     os.umask(os.umask(0o022) | 0o022)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that cannot show a character gets its code instead of an encoding error.
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(int(guarded(lambda: app(args=arguments, standalone_mode=False))))
 
 
@@ -111,10 +117,10 @@ def _say(error: EvalkitError) -> None:
     if isinstance(error, ConfigError):
         count = len(error.problems)
         for problem in error.problems:
-            typer.echo(inert(str(problem)), err=True)
+            typer.echo(inert(without_secrets(str(problem))), err=True)
         typer.echo(f"{count} problem{'s' if count != 1 else ''}; nothing was asked, nothing was spent", err=True)
     else:
-        typer.echo(f"error: {inert(str(error))}", err=True)
+        typer.echo(f"error: {inert(without_secrets(str(error)))}", err=True)
 
 
 def _crashed(error: Exception) -> ExitCode:
@@ -125,7 +131,8 @@ def _crashed(error: Exception) -> ExitCode:
     with tempfile.NamedTemporaryFile(
         "w", prefix="evalkit-crash-", suffix=".txt", delete=False, encoding="utf-8"
     ) as file:
-        file.write(f"evalkit {__version__}, python {sys.version}\n{' '.join(sys.argv)}\n\n{text}")
-    typer.echo(f"internal error: {type(error).__name__}: {inert(str(error))[:500]}", err=True)
+        told = f"evalkit {__version__}, python {sys.version}\n{' '.join(sys.argv)}\n\n{text}"
+        file.write(without_secrets(told).encode("utf-8", "backslashreplace").decode())
+    typer.echo(f"internal error: {type(error).__name__}: {inert(without_secrets(str(error)))[:500]}", err=True)
     typer.echo(f"this is a bug in evalkit; the report is in {Path(file.name)}", err=True)
     return ExitCode.INTERNAL

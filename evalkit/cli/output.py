@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -22,13 +23,27 @@ def inert(text: str) -> str:
 def show_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool, as_csv: bool) -> None:
     """Print rows: JSON (one array), CSV (formulas made inert), or a table."""
     if as_json:
-        typer.echo(
-            json.dumps([{name: row.get(name) for name in columns} for row in rows], ensure_ascii=False, default=str)
-        )
+        typer.echo(as_json_text([{name: row.get(name) for name in columns} for row in rows]))
     elif as_csv:
         typer.echo(as_csv_text(rows, columns), nl=False)
     else:
         print_table(rows, columns)
+
+
+def as_json_text(value: Any) -> str:
+    """A value as JSON that cannot drive a terminal. Numbers that JSON lacks are text: "nan", "inf", "-inf"."""
+    text = json.dumps(_plain(value), ensure_ascii=False, allow_nan=False, default=str)
+    return text if text.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
 
 
 def as_csv_text(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
@@ -44,8 +59,7 @@ def as_csv_text(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> st
 def _cell(value: Any) -> Any:
     if value is None or isinstance(value, (int, float)):
         return value
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    text = inert(text)
+    text = inert(value if isinstance(value, str) else as_json_text(value))
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
@@ -70,4 +84,4 @@ def _text(value: Any) -> str:
         return "unknown"
     if isinstance(value, float):
         return f"{value:.4g}"
-    return inert(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
+    return inert(value if isinstance(value, str) else as_json_text(value))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from evalkit.cli.output import inert
+from evalkit.cli.output import as_json_text, inert
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -66,7 +65,7 @@ class Json(Plain):
         plain = {
             name: asdict(value) if hasattr(value, "__dataclass_fields__") else value for name, value in values.items()
         }
-        typer.echo(json.dumps({"event": kind, **plain}, ensure_ascii=False, default=str))
+        typer.echo(as_json_text({"event": kind, **plain}))
 
     def progress(self, entries: Sequence[Progress]) -> None:
         """Print the counts, at most every few seconds."""

@@ -30,5 +30,5 @@ def score(
     if as_json or as_csv:
         show_rows(rows, COLUMNS, as_json=as_json, as_csv=as_csv)
     else:
-        print_leaderboard(rows)
+        print_leaderboard(rows, metrics=True)
         typer.echo(f"{count} stored answers scored")

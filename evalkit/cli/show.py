@@ -15,6 +15,7 @@ def show(
     run: str = typer.Argument("last", help="A run id, the beginning of one, or `last`."),
     failures: bool = typer.Option(False, "--failures", help="List failing samples, worst first."),
     sample: str | None = typer.Option(None, "--sample", help="Show one sample across candidates."),
+    metrics: bool = typer.Option(False, "--metrics", help="Show every metric, not only the one that sorts."),
     slices: bool = typer.Option(False, "--slices", help="Show the slices too."),
     limit: int = typer.Option(20, "--limit", min=1, help="Most failing samples per candidate."),
     as_json: bool = AS_JSON,
@@ -37,17 +38,25 @@ def show(
         if as_json or as_csv:
             show_rows(rows, COLUMNS, as_json=as_json, as_csv=as_csv)
         else:
-            print_leaderboard(rows)
+            print_leaderboard(rows, metrics=metrics)
 
 
-def print_leaderboard(rows: Sequence[Mapping[str, Any]]) -> None:
-    """One table per suite: each metric with its interval, the denominators, money and latency."""
+def print_leaderboard(rows: Sequence[Mapping[str, Any]], *, metrics: bool = False) -> None:
+    """One table per suite: the metric that sorts it (or all), denominators, money and latency, then who is not ranked."""
     from evalkit.cli.output import print_table
 
     for suite in dict.fromkeys(row["suite"] for row in rows):
-        typer.echo(f"\n{suite}")
         members = [row for row in rows if row["suite"] == suite]
-        print_table([_line(row) for row in members], LINE)
+        shown = [row for row in members if metrics or row["is_primary"]]
+        named = sorted({row["metric"] for row in shown if row["metric"]})
+        typer.echo(f"\n{suite}" + (f": {named[0]}" if len(named) == 1 else ""))
+        if shown:
+            print_table(
+                [_line(row) for row in shown], LINE if len(named) != 1 else [name for name in LINE if name != "metric"]
+            )
+        for row in members:
+            if row["status"] == "skipped":
+                typer.echo(f"  skipped: {row['candidate']}: {row['reason']}")
 
 
 LINE = (
@@ -61,23 +70,32 @@ LINE = (
     "cached",
     "usd",
     "p50 s",
+    "p95 s",
     "status",
 )
 
 
 def _line(row: Mapping[str, Any]) -> dict[str, Any]:
+    scale, digits, unit = (
+        (100, ".1f", " %") if row["unit"] == "%" else (1, ".4g", f" {row['unit']}" if row["unit"] else "")
+    )
     low, high = row["low"], row["high"]
     slice_ = f" [{row['slice']}]" if row.get("slice") else ""
     return {
         "candidate": row["candidate"],
         "metric": f"{row['metric'] or ''}{slice_}",
-        "value": "" if row["value"] is None else f"{row['value']:.4g}",
-        "95 % interval": "" if low is None or high is None else f"{low:.4g} .. {high:.4g}",
+        "value": "undefined" if row["value"] is None else f"{row['value'] * scale:{digits}}{unit}",
+        "95 % interval": "" if low is None or high is None else f"[{low * scale:{digits}}, {high * scale:{digits}}]",
         "n": row["n"],
         "errored": row["errored"],
         "unscorable": row["unscorable"],
         "cached": row["cached"],
-        "usd": row["usd"],
-        "p50 s": "" if row["p50_s"] is None else f"{row['p50_s']:.3g}",
+        "usd": "unknown" if row["usd"] is None else f"{row['usd']:.4f}",
+        "p50 s": _seconds(row["p50_s"]),
+        "p95 s": _seconds(row["p95_s"]),
         "status": row["status"] + (f": {row['reason']}" if row["reason"] else ""),
     }
+
+
+def _seconds(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}"

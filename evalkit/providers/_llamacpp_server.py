@@ -1,6 +1,6 @@
 """The child process of the `llamacpp` provider: serves one GGUF file on loopback until its parent is gone.
 
-Its first argument is JSON {model, alias, n_parallel, n_ctx, threads, cache_prompt}. It writes one line {"address": URL}
+Its first argument is JSON {model, alias, n_parallel, n_ctx, threads, keep_prefix}. It writes one line {"address": URL}
 to standard output when it listens, and ends when its standard input ends or its parent changes: a parent that is killed
 cannot say goodbye, and no server may outlive it.
 """
@@ -44,7 +44,7 @@ def serve(options: dict[str, Any]) -> Any:
     # llama.cpp divides its context among the slots.
     params.n_ctx = options["n_ctx"] * options["n_parallel"]
     # What an earlier prompt left behind changes the arithmetic of the next, so it is only kept when asked for.
-    params.cache_prompt = options["cache_prompt"]
+    params.cache_prompt = options["keep_prefix"]
     params.ui = False
     params.verbosity = 1
     if options["threads"]:

@@ -38,14 +38,14 @@ class Options:
 
     `n_parallel` >= 1 slots: one slot answers the same prompt at temperature 0 in the same way every time, more are
     faster and do not. `n_ctx` = tokens of context per slot. `threads` = None leaves the choice to llama.cpp.
-    `cache_prompt` reuses what an earlier prompt computed: faster, and no longer repeatable. `timeout_s` bounds one
+    `keep_prefix` reuses what an earlier prompt computed: faster, and no longer repeatable. `timeout_s` bounds one
     answer, `start_s` the loading of the model.
     """
 
     n_parallel: int = 1
     n_ctx: int = 4096
     threads: int | None = None
-    cache_prompt: bool = False
+    keep_prefix: bool = False
     timeout_s: float = 300.0
     start_s: float = 120.0
 
@@ -67,10 +67,10 @@ def make(tools: Tools, model: str | None, **options: Any) -> WireChat:
     alias = model if model in _models.KNOWN else file.stem
     sha256 = _models.sha256_of(file)
     # What changes an answer stands in the endpoint; the port of the day does not, so that keys stay what they are.
-    serving = f"n_parallel={chosen.n_parallel}&n_ctx={chosen.n_ctx}" + ("&cache_prompt" if chosen.cache_prompt else "")
+    serving = f"n_parallel={chosen.n_parallel}&n_ctx={chosen.n_ctx}" + ("&keep_prefix" if chosen.keep_prefix else "")
     endpoint = f"llamacpp:{sha256}?{serving} /v1/chat/completions"
     codec = ChatCodec("max_tokens")
-    asked = {name: getattr(chosen, name) for name in ("n_parallel", "n_ctx", "threads", "cache_prompt")}
+    asked = {name: getattr(chosen, name) for name in ("n_parallel", "n_ctx", "threads", "keep_prefix")}
     arguments = json.dumps({"model": str(file), "alias": alias, **asked})
     sender = _LocalSender(codec, arguments, timeout_s=chosen.timeout_s, start_s=chosen.start_s)
     return WireChat(Identity("llamacpp", alias, endpoint, digest(["llamacpp", endpoint])), codec, sender, tools.blobs)

@@ -181,7 +181,7 @@ def test_no_server_outlives_its_parent(how):
 
 
 def test_each_watch_ends_the_child_on_its_own(weights):
-    options = {"model": str(weights), "alias": "x", "n_parallel": 1, "n_ctx": 512, "threads": 1, "cache_prompt": True}
+    options = {"model": str(weights), "alias": "x", "n_parallel": 1, "n_ctx": 512, "threads": 1, "keep_prefix": True}
     child = [sys.executable, "-P", _llamacpp_server.__file__, json.dumps(options)]
     with subprocess.Popen(child, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as by_input:
         assert json.loads(by_input.stdout.readline())["address"].startswith("http://127.0.0.1:")
@@ -206,7 +206,7 @@ def test_what_the_child_does_with_its_options(weights):
         "n_parallel": 2,
         "n_ctx": 256,
         "threads": 1,
-        "cache_prompt": False,
+        "keep_prefix": False,
     }
     server = _llamacpp_server.serve(options)
     address = server.listening_address
@@ -250,7 +250,7 @@ def test_keys_hold_no_port_and_follow_what_decides(tmp_path, weights):
     request = chat().request(HELLO, Generation(temperature=0))
     assert request.endpoint == f"llamacpp:{_models.KNOWN[NAME].sha256}?n_parallel=1&n_ctx=4096 /v1/chat/completions"
     assert key() == key() == key(threads=2, timeout_s=5)
-    assert len({key(), key(n_parallel=2), key(n_ctx=512), key(cache_prompt=True)}) == 4
+    assert len({key(), key(n_parallel=2), key(n_ctx=512), key(keep_prefix=True)}) == 4
     mine = chat(str(tmp_path / "mine.gguf"))
     assert (mine.fingerprint, mine.lane, mine.model) == (chat().fingerprint, "llamacpp", weights.stem)
 
