@@ -71,7 +71,7 @@ class Execution:
     async def _run(self) -> None:
         entries = [entry for entry in self.plan.entries if not entry.built.skipped]
         lanes = {entry.built.lane: Lane(entry.built.lane, entry.built.limits, time.monotonic) for entry in entries}
-        asker = Asker(self._settings(entries), self.journal, lanes)
+        asker = Asker(self._settings(), self.journal, lanes)
         works = self._lane_works(entries, asker)
         self._on_interrupt()
         watching = asyncio.create_task(self._watch())
@@ -84,9 +84,8 @@ class Execution:
             await self._close(entries)
             self._tell()
 
-    def _settings(self, entries: Sequence[PlannedEntry]) -> Settings:
+    def _settings(self) -> Settings:
         return Settings(
-            generation=max((entry.generation for entry in entries), default=0),
             retries=Retries(most=self.limits.retries),
             money=self.workspace.money,
             blobs=self.workspace.blobs,
@@ -150,7 +149,7 @@ class Execution:
             request = sends.request(sample, cell.repeat) if sends is not None else None
             yield Work(
                 entry.entry_id, cell.position, sample, cell.sample_hash, cell.repeat, cell.key, candidate, request,
-                progress, budget, suite.seed, timeout_s, entry.built.model,
+                progress, budget, suite.seed, timeout_s, entry.built.model, entry.generation,
             )  # fmt: skip
 
     def _handler(self, asker: Asker) -> Handler:

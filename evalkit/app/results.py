@@ -114,7 +114,7 @@ def results_of(
     for one in measure.prepared:
         signature = digest([one.sig, measure.data_hash])
         for metric in one.metrics:
-            found = scored_columns(connection, entry_id, one.sig, metric)
+            found = scored_columns(connection, entry_id, one.sig, metric, measure.slices)
             is_primary = metric.name == measure.primary
             base = {
                 "entry_id": entry_id, "scorer_sig": one.sig, "metric": metric.name, "signature": signature,
@@ -157,10 +157,12 @@ def _numbers(estimate: Estimate) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def scored_columns(connection: DuckDBPyConnection, entry_id: str, sig: str, metric: Metric) -> Scored:
+def scored_columns(
+    connection: DuckDBPyConnection, entry_id: str, sig: str, metric: Metric, fields: Sequence[str] = ()
+) -> Scored:
     """The scores of a metric with the declared worst put in where there is none."""
     needs_parts = not isinstance(metric.fold.across, Mean)
-    columns = observing.scores(connection, entry_id, sig, metric.name, parts=needs_parts)
+    columns = observing.scores(connection, entry_id, (sig, metric.name), parts=needs_parts, fields=fields)
     scored = columns["status"] == "scored"
     value = np.where(scored, columns["value"], columns["worst"]).astype(np.float64)
     parts: dict[str, npt.NDArray[np.float64]] = {}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,25 +72,29 @@ class RunOutcome:
 def run(workspace: Workspace, request: RunRequest, watch: Watch) -> RunOutcome:
     """Measure. Raises ConfigError with every problem before anything is asked, InvalidRun when nothing is selected."""
     entries = gather(workspace, request, watch)
-    plan = _plan(workspace, entries, request)
+    with ExitStack() as held:
+        plan = _plan(workspace, entries, request, held)
+        return _run(workspace, plan, request, watch)
+
+
+def _run(workspace: Workspace, plan: Plan, request: RunRequest, watch: Watch) -> RunOutcome:
     watch.event("planned", run=plan.run_id, resumed=plan.adopted, entries=len(plan.entries), open=plan.open_cells)
     _before_asking(workspace, plan, request, watch)
-    with _held(workspace.runs / plan.run_id):
-        _tell_skipped(workspace, plan, watch)
-        workers = chosen_workers(request.workers, plan, request)
-        execution: Execution | SharedExecution = (
-            _alone(workspace, plan, request, watch) if workers == 1 else SharedExecution(plan, watch)
-        )
-        try:
-            if isinstance(execution, SharedExecution):
-                recipe = recipe_of(plan, request, workspace.root, dict(workspace.environ))
-                execution.run(processes_for(plan, workers), recipe)
-            else:
-                execution.run()
-        finally:
-            if isinstance(execution, Execution):
-                execution.journal.close()
-            outcome = _finish(workspace, plan, execution, watch)
+    _tell_skipped(workspace, plan, watch)
+    workers = chosen_workers(request.workers, plan, request)
+    execution: Execution | SharedExecution = (
+        _alone(workspace, plan, request, watch) if workers == 1 else SharedExecution(plan, watch)
+    )
+    try:
+        if isinstance(execution, SharedExecution):
+            recipe = recipe_of(plan, request, workspace.root, dict(workspace.environ))
+            execution.run(processes_for(plan, workers), recipe)
+        else:
+            execution.run()
+    finally:
+        if isinstance(execution, Execution):
+            execution.journal.close()
+        outcome = _finish(workspace, plan, execution, watch)
     return outcome
 
 
@@ -191,12 +196,14 @@ def _keep_failed(workspace: Workspace, loaded: Loaded, request: RunRequest) -> N
         suite.indices, suite.data_hash = schedule.indices, suite.snapshot.subset_hash(schedule)
 
 
-def _plan(workspace: Workspace, entries: list[PlannedEntry], request: RunRequest) -> Plan:
+def _plan(workspace: Workspace, entries: list[PlannedEntry], request: RunRequest, held: ExitStack) -> Plan:
     workspace.load_journals()
     identity = identity_of(entries, fresh=request.fresh)
     with workspace.store.open() as connection:
         adopted = None if request.only_failed else _adopt(workspace, stored.adoptable(connection, identity))
         plan = Plan(adopted or new_run_id(time.time()), entries, identity, adopted=adopted is not None)
+        # While the store is ours, so that nobody takes up the run before it is marked as held.
+        held.enter_context(_held(workspace.runs / plan.run_id))
         for entry in entries:
             entry.entry_id = digest([plan.run_id, entry.suite.name, entry.built.name])[:20]
         with transaction(connection):
@@ -247,6 +254,7 @@ def _before_asking(workspace: Workspace, plan: Plan, request: RunRequest, watch:
         if not plan.adopted:
             with workspace.store.open() as connection:
                 stored.drop_run(connection, plan.run_id)
+            shutil.rmtree(workspace.runs / plan.run_id, ignore_errors=True)
         raise
 
 

@@ -87,7 +87,7 @@ class Asker:
         return Origin(
             call_id=os.urandom(16).hex(),
             key=key,
-            generation=self.settings.generation,
+            generation=work.generation,
             entry_id=work.entry,
             position=work.position,
             ordinal=ordinal,
@@ -164,7 +164,7 @@ class Asker:
         work, ordinal = parent.work, parent.next_ordinal(candidate)
         sends = sending(candidate)
         request = sends.request(sample, work.repeat) if sends is not None else None
-        generation = self.settings.generation
+        generation = work.generation
         if request is not None:
             key = call_key(request, work.repeat, ordinal, generation)
         else:

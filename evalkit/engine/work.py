@@ -56,6 +56,7 @@ class Work:
     seed: int = 0
     timeout_s: float = 600.0
     model: str | None = None
+    generation: int = 0
 
 
 Handler = Callable[[Work, str, Response], Awaitable[None]]
@@ -73,12 +74,11 @@ class LaneWork:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How the engine asks: generation of keys, retries, drain time after ctrl-C, and what `app` lends to contexts.
+    """How the engine asks: retries, drain time after ctrl-C, and what `app` lends to contexts.
 
     `shared` holds the keys that more than one cell has. `known` finds the answer of a sub-call in the store.
     """
 
-    generation: int
     retries: Retries
     money: Money
     blobs: Blobs

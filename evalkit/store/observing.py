@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 _SCORES = """
 select dense_rank() over (order by c.sample_id) - 1 as sample, c.repeat,
        dense_rank() over (order by coalesce(m.cluster, c.sample_id)) - 1 as cluster,
-       s.status, s.value, s.worst, {parts} s.answer, a.cached, coalesce(m.tags, []) as tags
+       s.status, s.value, s.worst, {parts} s.answer, a.cached,
+       list_concat(coalesce(m.tags, []), list_filter(list_transform($fields,
+         lambda f: f || ':' || coalesce(m.meta ->> ('$."' || f || '"'), m.input ->> ('$."' || f || '"'))), lambda x: x is not null)) as tags
 from cell c
 join answer a using (entry_id, position)
 join score s on s.call_id = a.call_id and s.sample_hash = c.sample_hash and s.scorer_sig = $sig and s.metric = $metric
@@ -36,15 +38,18 @@ class Counts:
     cached: int
 
 
-def scores(connection: DuckDBPyConnection, entry_id: str, sig: str, metric: str, *, parts: bool) -> dict[str, Any]:
-    """The scores of one metric as arrays of equal length, ordered by (sample, repeat).
+def scores(
+    connection: DuckDBPyConnection, entry_id: str, of: tuple[str, str], *, parts: bool, fields: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The scores of one metric (scorer signature, name) as arrays of equal length, ordered by (sample, repeat).
 
     `sample` and `cluster` are codes from 0; `value` and `worst` are NaN where absent; texts are None where absent;
-    `parts` and `worst_parts` are JSON texts, read only when asked for.
+    `parts` and `worst_parts` are JSON texts, read only when asked for. `tags` also has `field:value` for each of
+    `fields` that a sample has in its meta or input.
     """
     wanted = "s.parts, s.worst_parts," if parts else ""
     found = connection.execute(
-        _SCORES.format(parts=wanted), {"entry": entry_id, "sig": sig, "metric": metric}
+        _SCORES.format(parts=wanted), {"entry": entry_id, "sig": of[0], "metric": of[1], "fields": list(fields)}
     ).fetchnumpy()
     columns: dict[str, Any] = {}
     for name, array in found.items():

@@ -78,7 +78,7 @@ class Bench:
         self.timeout_s = settings.pop("timeout_s", 5.0)
         self.journal = Journal(folder, "run", "w0", started=0.0)
         self.settings = Settings(
-            generation=0, retries=Retries(base_s=0.001), money=settings.pop("money", lambda model, usage: 0.001),
+            retries=Retries(base_s=0.001), money=settings.pop("money", lambda model, usage: 0.001),
             blobs=None, render=lambda template, variables: template.format(**variables), **settings,
         )  # fmt: skip
         self.lanes = {"lane": Lane("lane", limits, time.monotonic)}
