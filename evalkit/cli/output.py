@@ -13,6 +13,10 @@ from typing import Any
 import typer
 
 
+# A cell of a table is for reading; a longer text would bury the rows around it.
+MOST_SHOWN = 2000
+
+
 def inert(text: str) -> str:
     """Text that cannot drive a terminal: control characters are shown as their code."""
     if text.isprintable():
@@ -76,7 +80,8 @@ def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> No
         table.add_column(name.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(_text(row.get(name))) for name in columns))
-    Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 160).print(table)
+    width = None if sys.stdout.isatty() else max(160, 12 * len(columns))
+    Console(file=sys.stdout, highlight=False, width=width).print(table)
 
 
 def _text(value: Any) -> str:
@@ -84,4 +89,7 @@ def _text(value: Any) -> str:
         return "unknown"
     if isinstance(value, float):
         return f"{value:.4g}"
-    return inert(value if isinstance(value, str) else as_json_text(value))
+    text = value if isinstance(value, str) else as_json_text(value)
+    if len(text) > MOST_SHOWN:
+        text = f"{text[:MOST_SHOWN]}... and {len(text) - MOST_SHOWN:,} more characters (--json shows all)"
+    return inert(text)

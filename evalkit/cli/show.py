@@ -50,10 +50,10 @@ def print_leaderboard(rows: Sequence[Mapping[str, Any]], *, metrics: bool = Fals
         shown = [row for row in members if metrics or row["is_primary"]]
         named = sorted({row["metric"] for row in shown if row["metric"]})
         typer.echo(f"\n{suite}" + (f": {named[0]}" if len(named) == 1 else ""))
+        hidden = {"metric"} if len(named) == 1 else set()
+        hidden |= set() if any(row.get("slice") for row in shown) else {"slice"}
         if shown:
-            print_table(
-                [_line(row) for row in shown], LINE if len(named) != 1 else [name for name in LINE if name != "metric"]
-            )
+            print_table([_line(row) for row in shown], [name for name in LINE if name not in hidden])
         for row in members:
             if row["status"] == "skipped":
                 typer.echo(f"  skipped: {row['candidate']}: {row['reason']}")
@@ -62,6 +62,7 @@ def print_leaderboard(rows: Sequence[Mapping[str, Any]], *, metrics: bool = Fals
 LINE = (
     "candidate",
     "metric",
+    "slice",
     "value",
     "95 % interval",
     "n",
@@ -80,10 +81,10 @@ def _line(row: Mapping[str, Any]) -> dict[str, Any]:
         (100, ".1f", " %") if row["unit"] == "%" else (1, ".4g", f" {row['unit']}" if row["unit"] else "")
     )
     low, high = row["low"], row["high"]
-    slice_ = f" [{row['slice']}]" if row.get("slice") else ""
     return {
         "candidate": row["candidate"],
-        "metric": f"{row['metric'] or ''}{slice_}",
+        "metric": row["metric"] or "",
+        "slice": row["slice"] or "all",
         "value": "undefined" if row["value"] is None else f"{row['value'] * scale:{digits}}{unit}",
         "95 % interval": "" if low is None or high is None else f"[{low * scale:{digits}}, {high * scale:{digits}}]",
         "n": row["n"],
