@@ -3,9 +3,10 @@
 Usage: python scripts/mutants.py [--sample 200] [--seed 2026] [--rooms core,engine,stats,scorers] [--least 80]
 
 Mutants come from cosmic-ray's operators. One replacement is drawn per place, and places are drawn by the seed, so that
-a comparison with seven replacements weighs no more than a number with one. Replacements that mostly crash (a shift of
-floats, `is` for `==`) are left out, since any test kills them; so are annotations and what only type checkers read,
-since no test can. The checkout is never touched: each worker has a copy of the tree in a temporary folder.
+a comparison with seven replacements weighs no more than a condition with one. Replacements that mostly crash (a shift
+of floats, `is` for `==`) are left out, since any test kills them; so are annotations, what only type checkers read, and
+options of decorators (a dataclass's `slots`), since no test can. The checkout is never touched: each worker has a copy
+of the tree in a temporary folder.
 """
 
 from __future__ import annotations
@@ -57,8 +58,8 @@ PAGE = """# Mutation testing
 
 A mutant is the code with one change: an operator, a number, a condition. The tests of its room run; a mutant that no
 test notices shows a line that may be wrong without anybody seeing it. Replacements are those of cosmic-ray; one is
-drawn per place. Left out are replacements that mostly crash (any test kills them), and annotations and imports for type
-checkers (no test can). A mutant that runs out of time is killed: {timeouts} did.
+drawn per place. Left out are replacements that mostly crash (any test kills them), and annotations, imports for type
+checkers and options of decorators (no test can). A mutant that runs out of time is killed: {timeouts} did.
 
 Seed {seed}; {total} of {found} places; cosmic-ray {tool}, Python {python}.
 
@@ -74,13 +75,13 @@ Seed {seed}; {total} of {found} places; cosmic-ray {tool}, Python {python}.
 
 @dataclass(frozen=True)
 class Place:
-    """Where a group of operators finds something to replace: its `occurrence`-th place in a file."""
+    """Where a group of operators finds something to replace, and which of its occurrences in the file that is."""
 
     file: str
     line: int
     column: int
     group: str
-    occurrence: int
+    occurrences: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -105,12 +106,17 @@ def operator_groups() -> dict[str, list[str]]:
     return groups
 
 
-def never_run(tree: ast.AST) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-    """The spans of a file that no program executes: annotations, and what stands under `if TYPE_CHECKING`."""
+def no_behaviour(tree: ast.AST) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    """The spans of a file that are no behaviour: annotations, `if TYPE_CHECKING`, and options of a decorator.
+
+    A dataclass's `slots` and `frozen` guard against misuse; results are the same without them.
+    """
     for node in ast.walk(tree):
         spans: list[ast.AST | None] = []
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            spans = [node.returns]
+            spans = [node.returns, *node.decorator_list]
+        elif isinstance(node, ast.ClassDef):
+            spans = [*node.decorator_list]
         elif isinstance(node, ast.arg | ast.AnnAssign):
             spans = [node.annotation]
         elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
@@ -123,24 +129,26 @@ def never_run(tree: ast.AST) -> Iterator[tuple[tuple[int, int], tuple[int, int]]
 def places(file: Path) -> Iterator[Place]:
     """Every place of a file where a mutant can be made."""
     text = file.read_text("utf-8")
-    dead = list(never_run(ast.parse(text)))
+    dead = list(no_behaviour(ast.parse(text)))
     nodes = list(ast_nodes(get_ast(text)))
     name = file.relative_to(ROOT).as_posix()
     for group, operators in operator_groups().items():
         operator = get_operator(operators[0])()
         spots = (spot for node in nodes for spot in operator.mutation_positions(node))
+        here: dict[tuple[int, int], list[int]] = defaultdict(list)
         for occurrence, spot in enumerate(spots):
-            start = spot[0] if isinstance(spot[0], tuple) else spot.start_pos
+            here[spot[0] if isinstance(spot[0], tuple) else spot.start_pos].append(occurrence)
+        for start, occurrences in here.items():
             if not any(low <= start < high for low, high in dead):
-                yield Place(name, start[0], start[1], group, occurrence)
+                yield Place(name, *start, group, tuple(occurrences))
 
 
 def mutant_at(place: Place, chance: random.Random) -> Mutant | None:
     """A mutant at a place: the first of its replacements, in drawn order, that changes the code; None without one."""
     text = (ROOT / place.file).read_text("utf-8")
-    operators = operator_groups()[place.group]
-    for name in chance.sample(operators, len(operators)):
-        code = mutate_code(text, get_operator(name)(), place.occurrence)
+    ways = [(name, occurrence) for name in operator_groups()[place.group] for occurrence in place.occurrences]
+    for name, occurrence in chance.sample(ways, len(ways)):
+        code = mutate_code(text, get_operator(name)(), occurrence)
         if code is None or code == text:
             continue
         changed = [line for line in difflib.ndiff(text.splitlines(), code.splitlines()) if line[:2] in ("- ", "+ ")]
@@ -154,7 +162,7 @@ def draw(rooms: list[str], count: int, seed: int) -> tuple[list[Mutant], int]:
     """A sample of mutants over the rooms, and how many places there are."""
     found = sorted(
         (place for room in rooms for file in sorted((ROOT / "evalkit" / room).rglob("*.py")) for place in places(file)),
-        key=lambda place: (place.file, place.line, place.column, place.group, place.occurrence),
+        key=lambda place: (place.file, place.line, place.column, place.group),
     )
     chance = random.Random(seed)
     mutants: list[Mutant] = []
