@@ -126,12 +126,12 @@ def no_behaviour(tree: ast.AST) -> Iterator[tuple[tuple[int, int], tuple[int, in
                 yield (span.lineno, span.col_offset), (span.end_lineno or 0, span.end_col_offset or 0)
 
 
-def places(file: Path) -> Iterator[Place]:
-    """Every place of a file where a mutant can be made."""
+def places(root: Path, file: Path) -> Iterator[Place]:
+    """Every place of a file of the tree `root` where a mutant can be made."""
     text = file.read_text("utf-8")
     dead = list(no_behaviour(ast.parse(text)))
     nodes = list(ast_nodes(get_ast(text)))
-    name = file.relative_to(ROOT).as_posix()
+    name = file.relative_to(root).as_posix()
     for group, operators in operator_groups().items():
         operator = get_operator(operators[0])()
         spots = (spot for node in nodes for spot in operator.mutation_positions(node))
@@ -143,9 +143,9 @@ def places(file: Path) -> Iterator[Place]:
                 yield Place(name, *start, group, tuple(occurrences))
 
 
-def mutant_at(place: Place, chance: random.Random) -> Mutant | None:
+def mutant_at(root: Path, place: Place, chance: random.Random) -> Mutant | None:
     """A mutant at a place: the first of its replacements, in drawn order, that changes the code; None without one."""
-    text = (ROOT / place.file).read_text("utf-8")
+    text = (root / place.file).read_text("utf-8")
     ways = [(name, occurrence) for name in operator_groups()[place.group] for occurrence in place.occurrences]
     for name, occurrence in chance.sample(ways, len(ways)):
         code = mutate_code(text, get_operator(name)(), occurrence)
@@ -158,16 +158,21 @@ def mutant_at(place: Place, chance: random.Random) -> Mutant | None:
     return None
 
 
-def draw(rooms: list[str], count: int, seed: int) -> tuple[list[Mutant], int]:
+def draw(root: Path, rooms: list[str], count: int, seed: int) -> tuple[list[Mutant], int]:
     """A sample of mutants over the rooms, and how many places there are."""
     found = sorted(
-        (place for room in rooms for file in sorted((ROOT / "evalkit" / room).rglob("*.py")) for place in places(file)),
+        (
+            place
+            for room in rooms
+            for file in sorted((root / "evalkit" / room).rglob("*.py"))
+            for place in places(root, file)
+        ),
         key=lambda place: (place.file, place.line, place.column, place.group),
     )
     chance = random.Random(seed)
     mutants: list[Mutant] = []
     for place in chance.sample(found, len(found)):
-        mutant = mutant_at(place, chance)
+        mutant = mutant_at(root, place, chance)
         if mutant is not None:
             mutants.append(mutant)
         if len(mutants) == count:
@@ -177,6 +182,7 @@ def draw(rooms: list[str], count: int, seed: int) -> tuple[list[Mutant], int]:
 
 def copy_tree(into: Path) -> Path:
     """The tree that tests need, without byte-code: a mutant of the same size and second would not be seen past it."""
+    into.mkdir(parents=True, exist_ok=True)
     for name in NEEDED:
         source = ROOT / name
         if source.is_dir():
@@ -233,16 +239,14 @@ def kill(mutant: Mutant, tree: Path, timeouts: dict[str, float]) -> str:
     return "timeout" if code is None else "survived" if code == 0 else "killed"
 
 
-def judge(mutants: list[Mutant], rooms: list[str], work: Path) -> list[str]:
+def judge(mutants: list[Mutant], rooms: list[str], copies: list[Path]) -> list[str]:
     """What becomes of each mutant, in order. Raises SystemExit when the tests fail without any change."""
     trees: queue.Queue[Path] = queue.Queue()
-    for number in range(WORKERS):
-        tree = work / str(number)
-        tree.mkdir()
-        trees.put(copy_tree(tree))
+    for copy in copies:
+        trees.put(copy)
     timeouts = {}
     for room in rooms:
-        code, seconds = run_tests(work / "0", room, None, 600)
+        code, seconds = run_tests(copies[0], room, None, 600)
         if code != 0:
             raise SystemExit(f"mutants: the tests of {room} fail without a mutant (exit {code})")
         timeouts[room] = 15 + 4 * seconds
@@ -259,7 +263,7 @@ def judge(mutants: list[Mutant], rooms: list[str], work: Path) -> list[str]:
         print(f"{number}/{len(mutants)} {fate:8} {where} {mutant.operator}", flush=True)
         return fate
 
-    with ThreadPoolExecutor(WORKERS) as pool:
+    with ThreadPoolExecutor(len(copies)) as pool:
         return list(pool.map(one, enumerate(mutants, 1)))
 
 
@@ -298,9 +302,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "mutation.md")
     chosen = parser.parse_args()
     rooms = chosen.rooms.split(",")
-    mutants, found = draw(rooms, chosen.sample, chosen.seed)
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        fates = judge(mutants, rooms, Path(folder))
+        copies = [copy_tree(Path(folder) / str(number)) for number in range(WORKERS)]
+        mutants, found = draw(copies[0], rooms, chosen.sample, chosen.seed)
+        fates = judge(mutants, rooms, copies)
     chosen.out.write_text(page(mutants, fates, found, chosen), "utf-8")
     killed = len(fates) - fates.count("survived")
     share = 100 * killed / len(fates)

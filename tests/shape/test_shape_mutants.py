@@ -61,7 +61,7 @@ def tree(tmp_path, monkeypatch):
 
 
 def test_places_are_where_code_runs(tree):
-    lines = {place.line for place in mutants.places(tree / "evalkit" / "core" / "box.py")}
+    lines = {place.line for place in mutants.places(tree, tree / "evalkit" / "core" / "box.py")}
     numbered = dict(enumerate(CODE.splitlines(), 1))
     assert {numbered[line].strip() for line in lines} == {
         "size: int | None = 3",
@@ -72,10 +72,10 @@ def test_places_are_where_code_runs(tree):
 
 
 def test_the_seed_decides(tree):
-    first, found = mutants.draw(["core"], 100, 5)
+    first, found = mutants.draw(tree, ["core"], 100, 5)
     assert found == len(first) == 7
-    assert mutants.draw(["core"], 100, 5)[0] == first
-    assert [m.place for m in mutants.draw(["core"], 100, 6)[0]] != [m.place for m in first]
+    assert mutants.draw(tree, ["core"], 100, 5)[0] == first
+    assert [m.place for m in mutants.draw(tree, ["core"], 100, 6)[0]] != [m.place for m in first]
     for mutant in first:
         assert ast.dump(ast.parse(mutant.code)) != ast.dump(ast.parse(CODE))
         assert mutant.before != mutant.after
@@ -89,11 +89,11 @@ def test_replacements_that_only_crash_are_left_out():
 
 
 def test_the_killed_are_told_from_the_living(tree, tmp_path_factory):
-    places = {place.line: place for place in mutants.places(tree / "evalkit" / "core" / "box.py")}
+    places = {place.line: place for place in mutants.places(tree, tree / "evalkit" / "core" / "box.py")}
     numbered = {text.strip(): line for line, text in enumerate(CODE.splitlines(), 1)}
     copy = mutants.copy_tree(tmp_path_factory.mktemp("copy"))
     for text, fate in (("return (x or 0) * y", "killed"), ("return x + 1", "survived")):
-        mutant = mutants.mutant_at(places[numbered[text]], random.Random(1))
+        mutant = mutants.mutant_at(tree, places[numbered[text]], random.Random(1))
         assert mutants.kill(mutant, copy, {"core": 60.0}) == fate
         assert (copy / "evalkit/core/box.py").read_text("utf-8") == CODE
     endless = mutants.Mutant(places[numbered["return x + 1"]], "x", "while True:\n    x = 1\n", "", "")
@@ -101,7 +101,7 @@ def test_the_killed_are_told_from_the_living(tree, tmp_path_factory):
 
 
 def test_the_page_counts(tree):
-    drawn, found = mutants.draw(["core"], 4, 5)
+    drawn, found = mutants.draw(tree, ["core"], 4, 5)
     chosen = type("Chosen", (), {"least": 80.0, "seed": 5})
     page = mutants.page(drawn, ["killed", "survived", "timeout", "killed"], found, chosen)
     assert "**3 of 4 mutants killed: 75.0%.**" in page
