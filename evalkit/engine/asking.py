@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -25,38 +25,49 @@ Answer = tuple[str, Response]
 _REMEMBERED = 50_000
 
 
+class NotAsked(Exception):
+    """While a call waited for its turn its candidate stopped, its budget was spent, or the run was asked to drain."""
+
+
 class Asker:
-    """Asks candidates through their lanes; the only place where calls are made and recorded."""
+    """Asks candidates through their lanes; the only place where calls are made and recorded.
+
+    `halted` says whether cells that wait for their turn are to stay unasked.
+    """
 
     def __init__(self, settings: Settings, journal: Journal, lanes: dict[str, Lane]) -> None:
         self.settings, self.journal, self.lanes = settings, journal, lanes
-        self._flights: dict[str, asyncio.Future[Answer]] = {}
+        self.halted: Callable[[], bool] = lambda: False
+        self._flights: dict[str, asyncio.Future[Answer | None]] = {}
         self._remembered: OrderedDict[str, Answer] = OrderedDict()
 
     async def cell(self, work: Work) -> Answer | None:
         """Answer a cell; None when it was not asked because its candidate stopped or its budget is spent."""
-        if work.progress.stopped is None:
-            work.progress.stopped = work.budget.exhausted()
-        if work.progress.stopped is not None:
+        if self._barred(work, 0.0, is_cell=True):
             return None
         earlier = await self._earlier(work.key)
         if earlier is not None:
             self.journal.append(Link(work.entry, work.position, earlier[0], cached=False))
             return earlier
-        return await self._once(work.key, self._ask(work), keep=work.key in self.settings.shared)
+        try:
+            return await self._once(work.key, self._ask(work), keep=work.key in self.settings.shared)
+        except NotAsked:
+            return None
 
     async def _earlier(self, key: str) -> Answer | None:
         done = self._remembered.get(key)
-        if done is not None:
-            return done
-        flight = self._flights.get(key)
-        return await asyncio.shield(flight) if flight is not None else None
+        while done is None and (flight := self._flights.get(key)) is not None:
+            done = await asyncio.shield(flight)
+        return done
 
     async def _once(self, key: str, asking: Awaitable[Answer], *, keep: bool) -> Answer:
-        flight: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        flight: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
         self._flights[key] = flight
         try:
             answer = await asking
+        except NotAsked:
+            flight.set_result(None)
+            raise
         except BaseException:
             flight.cancel()
             raise
@@ -131,22 +142,35 @@ class Asker:
         if lane is None:
             lane = self.lanes[candidate.lane] = Lane(candidate.lane, LaneLimits(), time.monotonic)
         estimate = len(str(request.body)) / 4 if lane.limits.tokens_per_minute else 0.0
-        attempt = 1
+        attempt, response = 0, Response(error=Failure(ErrorKind.CANCELLED, "cancelled"))
         while True:
-            epoch = await lane.enter(estimate)
-            response = Response(error=Failure(ErrorKind.CANCELLED, "cancelled"))
+            epoch = await lane.enter(estimate, work.budget.lasts)
+            latest = Response(error=Failure(ErrorKind.CANCELLED, "cancelled"))
             try:
-                response = await self._send(candidate, request, work.timeout_s)
+                if self._barred(work, lane.pause_s(), is_cell=key == work.key):
+                    if attempt:
+                        return response, attempt
+                    raise NotAsked
+                latest = await self._send(candidate, request, work.timeout_s)
             finally:
-                lane.leave(epoch, response, estimated_tokens=estimate, used_tokens=tokens(response.usage))
+                lane.leave(epoch, latest, estimated_tokens=estimate, used_tokens=tokens(latest.usage))
+            attempt, response = attempt + 1, latest
             if response.error is None:
                 return response, attempt
             wait = self.settings.retries.wait_s(response.error, attempt, key)
-            if wait is None or stop_reason(work.progress, response, lane) or work.budget.exhausted():
+            if wait is None or stop_reason(work.progress, response, lane) or not work.budget.lasts(wait):
                 return response, attempt
             lane.waiting_on = f"{response.error.kind.value}: asking again in {wait:.1f} s"
             await asyncio.sleep(wait)
-            attempt += 1
+
+    def _barred(self, work: Work, pause_s: float, *, is_cell: bool) -> bool:
+        """Whether a call whose turn it is may not start any more; a sub-call belongs to a cell that is under way."""
+        progress = work.progress
+        if progress.stopped is None:
+            progress.stopped = work.budget.exhausted()
+        if progress.stopped is None and not work.budget.lasts(pause_s):
+            progress.stopped = f"the server asks to wait {pause_s:.0f} s, and the time limit is over before"
+        return progress.stopped is not None or (is_cell and self.halted())
 
     async def _send(self, candidate: Sends, request: Request, timeout_s: float) -> Response:
         begun = time.monotonic()
@@ -175,7 +199,10 @@ class Asker:
             return earlier[1]
         if spent := work.budget.exhausted():
             return Response(error=Failure(ErrorKind.BUDGET, spent))
-        answer = await self._once(key, self._sub_ask(parent, candidate, sample, request, (key, stage)), keep=True)
+        try:
+            answer = await self._once(key, self._sub_ask(parent, candidate, sample, request, (key, stage)), keep=True)
+        except NotAsked:
+            return Response(error=Failure(ErrorKind.BUDGET, work.progress.stopped or "not asked"))
         parent.steps.append(Step(stage, key, cached=False))
         return answer[1]
 

@@ -47,6 +47,13 @@ class Budget:
             return f"the {self.label} time limit of {self.seconds:g} s is over"
         return self.parent.exhausted() if self.parent else None
 
+    def lasts(self, seconds: float) -> bool:
+        """Whether there is room now and the time limit is not over before `seconds` from now."""
+        if self.exhausted() is not None:
+            return False
+        over = self.seconds is not None and self.clock() + seconds - self.begun >= self.seconds
+        return not over and (self.parent is None or self.parent.lasts(seconds))
+
     def spend(self, usage: Usage, usd: float | None) -> None:
         """Count what a call used here and in the parents."""
         if usd is None:

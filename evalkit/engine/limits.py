@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from evalkit.core.errors import ErrorKind
 from evalkit.core.types import Response
+from evalkit.engine.retry import PATIENCE_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,15 @@ class Lane:
         self._requests = Rate(limits.requests_per_minute, clock) if limits.requests_per_minute else None
         self._tokens = Rate(limits.tokens_per_minute, clock) if limits.tokens_per_minute else None
 
-    async def enter(self, tokens: float) -> int:
-        """Wait for a place, the rates and any pause; returns the round to hand back to `leave`."""
+    def pause_s(self) -> float:
+        """Seconds until the server lets itself be asked again; 0 when it does now."""
+        return max(0.0, self._paused_until - self._clock())
+
+    async def enter(self, tokens: float, lasts: Callable[[float], bool] = lambda _seconds: True) -> int:
+        """Wait for a place, the rates and any pause; returns the round to hand back to `leave`.
+
+        A pause of which `lasts` says that it is longer than there is time is not waited for: see `pause_s` then.
+        """
         while self.in_flight >= self.allowed:
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._queue.append(future)
@@ -79,21 +87,21 @@ class Lane:
                 raise
         self.in_flight += 1
         try:
-            await self._pace(tokens)
+            await self._pace(tokens, lasts)
         except asyncio.CancelledError:
             self.in_flight -= 1
             self._wake()
             raise
         return self._epoch
 
-    async def _pace(self, tokens: float) -> None:
+    async def _pace(self, tokens: float, lasts: Callable[[float], bool]) -> None:
         wait = self._requests.wait_s(1) if self._requests else 0.0
         if self._tokens:
             wait = max(wait, self._tokens.wait_s(tokens))
         if wait > 0:
             self.waiting_on = "the rate limit"
             await asyncio.sleep(wait)
-        while (pause := self._paused_until - self._clock()) > 0:
+        while (pause := self.pause_s()) > 0 and lasts(pause):
             self.waiting_on = f"{self.name}: asked to wait {pause:.0f} s"
             await asyncio.sleep(pause)
         self.waiting_on = None
@@ -124,7 +132,8 @@ class Lane:
             self.allowed = min(self.limits.concurrency, self.allowed + step)
 
     def _shrink(self, epoch: int, retry_after_s: float | None) -> None:
-        if retry_after_s:
+        # Who asks for more is not waited for: the candidate stops.
+        if retry_after_s and retry_after_s <= PATIENCE_S:
             self._paused_until = max(self._paused_until, self._clock() + retry_after_s)
         if epoch != self._epoch:
             return

@@ -46,6 +46,7 @@ async def run_lanes(asker: Asker, lanes: Sequence[LaneWork], handle: Handler, st
 
     Raises what the journal raises (StoreError) after draining what is in flight.
     """
+    asker.halted = lambda: stop.asked
     for phase in ([lane for lane in lanes if not lane.in_process], [lane for lane in lanes if lane.in_process]):
         tasks = [
             asyncio.create_task(_worker(asker, lane.works, handle, stop))

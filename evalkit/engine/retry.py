@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from evalkit.core.errors import ErrorKind
 from evalkit.core.types import Failure
 
+PATIENCE_S = 120.0
+
 
 @dataclass(frozen=True, slots=True)
 class Retries:
@@ -19,7 +21,7 @@ class Retries:
     most: int = 5
     base_s: float = 0.5
     cap_s: float = 30.0
-    patience_s: float = 120.0
+    patience_s: float = PATIENCE_S
 
     def wait_s(self, failure: Failure, attempt: int, key: str) -> float | None:
         """Seconds to wait before attempt `attempt` + 1 (attempts count from 1), or None to give up."""

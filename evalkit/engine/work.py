@@ -11,7 +11,7 @@ from evalkit.core.types import Blobs, Candidate, Request, Response, Sample
 from evalkit.core.units import Usage
 from evalkit.engine.budget import Budget
 from evalkit.engine.limits import Lane
-from evalkit.engine.retry import Retries
+from evalkit.engine.retry import PATIENCE_S, Retries
 
 
 class Flow(Protocol):
@@ -93,12 +93,15 @@ STOP_AFTER_REFUSALS = 12
 
 
 def stop_reason(progress: Progress, response: Response, lane: Lane | None) -> str | None:
-    """Why asking this candidate further is pointless, in words; None when it is not."""
+    """Why asking this candidate further is pointless, in words; None when it is not. What stopped it stays."""
     error = response.error
     if error is None:
-        return None
+        # An answer that was in flight when the candidate stopped takes the reason away from nobody.
+        return progress.stopped
     if error.kind.stops_candidate:
         return f"{error.kind.value}: {error.message}"
+    if error.retry_after_s is not None and error.retry_after_s > PATIENCE_S:
+        return f"{error.kind.value}: the server asks to wait {error.retry_after_s:,.0f} s: {error.message}"
     dead = lane is not None and not lane.ever_answered and lane.refused_in_a_row >= STOP_AFTER_REFUSALS
     if error.kind is ErrorKind.CONNECTION and dead:
         return f"the server does not answer: {error.message}"
