@@ -8,6 +8,8 @@ from typing import Any
 
 REDACTED = "[redacted]"
 SHORTEST = 8
+# How often a text may stand in a JSON text: an answer that is JSON, in the JSON of a journal line, in a trace.
+QUOTED = 3
 # What a key starts with -> what follows. The starts are looked for first: most texts have none.
 SHAPES = {
     "sk-": r"[A-Za-z0-9_\-]{16,}",
@@ -29,7 +31,7 @@ SHAPES = {
 class Redactor:
     """Replaces given secrets of at least 8 characters, and what looks like a well-known key, by `[redacted]`.
 
-    Secrets are also found as JSON and URL escaping write them.
+    Secrets are also found as JSON (in JSON, up to three deep) and URL escaping write them.
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
@@ -63,4 +65,10 @@ def _spellings(secret: str) -> set[str]:
     import json
     from urllib.parse import quote
 
-    return {secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], quote(secret, safe="")}
+    found = {secret, quote(secret, safe="")}
+    for plain in (True, False):
+        form = secret
+        for _ in range(QUOTED):
+            form = json.dumps(form, ensure_ascii=plain)[1:-1]
+            found.add(form)
+    return found
