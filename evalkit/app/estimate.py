@@ -20,7 +20,7 @@ def estimate(workspace: Workspace, plan: Plan) -> Estimate:
     """The sum over entries; money is None when the price of any model that will be asked is unknown."""
     known = sum(entry.planned - len(entry.open) for entry in plan.entries)
     total_in = total_out = 0.0
-    usd: float | None = 0.0
+    usd = 0.0
     unpriced: list[str] = []
     means = _mean_answers(workspace, plan.entries)
     assumed = "prompt length / 4"
@@ -33,9 +33,23 @@ def estimate(workspace: Workspace, plan: Plan) -> Estimate:
         cost = workspace.money(model, {"input_tokens": inputs, "output_tokens": outputs})
         if cost is None:
             unpriced.append(model)
-        usd = None if cost is None or usd is None else usd + cost
+        usd += cost or 0.0
         assumed = f"{assumed}, answers as before" if model in means else f"{assumed}, answers at the limit"
-    return Estimate(plan.open_cells, known, total_in, total_out, usd, assumed.partition(",")[0], tuple(unpriced))
+    whole = None if unpriced else usd
+    resting = assumed.partition(",")[0]
+    return Estimate(plan.open_cells, known, total_in, total_out, whole, resting, tuple(unpriced), usd)
+
+
+def not_held(plan: Plan, usd: float | None, needs: Estimate) -> str | None:
+    """A warning when a budget in US dollars (the run's `usd` or a suite's) meets a model without a price."""
+    limited = usd is not None or any(entry.suite.file.model.limits.budget_usd is not None for entry in plan.entries)
+    if not limited or not needs.unpriced:
+        return None
+    models = ", ".join(sorted(set(needs.unpriced)))
+    return (
+        f"a budget in US dollars cannot hold {models}: the price is unknown; add it under `prices` in evalkit.yaml, or "
+        "limit tokens with --budget-tokens"
+    )
 
 
 def _tokens(entry: PlannedEntry, mean_answer: float | None) -> tuple[float, float]:

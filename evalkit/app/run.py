@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.app.candidates import Builder, Built
-from evalkit.app.estimate import estimate
+from evalkit.app.estimate import estimate, not_held
 from evalkit.app.execute import Execution, Limits
 from evalkit.app.loading import Loaded, LoadedSuite, Selection, bad_prompts, load, placed
 from evalkit.app.planning import (
@@ -241,14 +241,18 @@ def _before_asking(workspace: Workspace, plan: Plan, request: RunRequest, watch:
             cell = first.open[0]
             raise InvalidRun(
                 f"--replay-only: {plan.open_cells} answers are not in the store, the first for sample "
-                f"{cell.sample_id!r} of {first.built.name}; `evalkit explain-miss` says why"
+                f"{cell.sample_id!r} of {first.built.name}; without --replay-only they are asked"
             )
         needs = estimate(workspace, plan)
         watch.event("estimate", estimate=needs)
+        if (warning := not_held(plan, request.limits.usd, needs)) is not None:
+            watch.event("warning", message=warning)
         threshold = workspace.project.defaults.confirm_above_usd
-        if needs.usd is not None and needs.usd > threshold and not watch.confirm(needs):
+        if needs.least_usd > threshold and not watch.confirm(needs):
+            more = f" without {', '.join(sorted(set(needs.unpriced)))}" if needs.unpriced else ""
             raise CostNotConfirmed(
-                f"the run is estimated at ${needs.usd:.2f}, above ${threshold:g}; pass --yes to agree, or --limit to ask less"
+                f"the run is estimated at ${needs.least_usd:.2f}{more}, above ${threshold:g}; pass --yes to agree, or "
+                "--limit to ask less"
             )
     except (InvalidRun, CostNotConfirmed):
         if not plan.adopted:

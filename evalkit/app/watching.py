@@ -11,7 +11,10 @@ from evalkit.engine.work import Progress
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a run will need: calls, tokens, and money (None = a price is unknown); `assumed` says on what it rests."""
+    """What a run will need: calls, tokens, and money (None = a price is unknown); `assumed` says on what it rests.
+
+    `least_usd` is the money of the models whose price is known.
+    """
 
     calls: int
     known: int
@@ -20,6 +23,7 @@ class Estimate:
     usd: float | None
     assumed: str
     unpriced: tuple[str, ...] = ()
+    least_usd: float = 0.0
 
 
 class Watch(Protocol):

@@ -42,7 +42,8 @@ class Plain:
             return True
         if not sys.stdin.isatty():
             return False
-        return typer.confirm(f"estimated cost ${estimate.usd:.2f}; go on?", err=True)
+        more = " and what has no price" if estimate.unpriced else ""
+        return typer.confirm(f"estimated cost ${estimate.least_usd:.2f}{more}; go on?", err=True)
 
     def progress(self, entries: Sequence[Progress]) -> None:
         """A line per candidate, at most every few seconds."""
