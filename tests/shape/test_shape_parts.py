@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from evalkit import registry
+from evalkit.app import doctor
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -57,3 +59,14 @@ def test_a_family_has_a_page(name):
 def test_an_unknown_part_is_named(kind):
     with pytest.raises(ValueError, match=r"there is no .* 'nothing-like-it'; known: |did you mean"):
         registry.module(kind, "nothing-like-it")
+
+
+def test_what_doctor_asks_for_is_what_the_project_declares():
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    names = {extra: {re.match(r"[\w-]+", one)[0] for one in wanted} for extra, wanted in declared.items()}
+    assert {extra: set(packages) for extra, packages in doctor.EXTRAS.items()} == {
+        extra: packages for extra, packages in names.items() if extra in doctor.EXTRAS
+    }
+    assert names.keys() - doctor.EXTRAS.keys() <= {"dev", "azure"}
+    assert [part for part in doctor.NEEDS if part not in PARTS] == []
+    assert set(doctor.NEEDS.values()) <= doctor.EXTRAS.keys()
