@@ -199,7 +199,7 @@ def _keep_failed(workspace: Workspace, loaded: Loaded, request: RunRequest) -> N
 def _plan(workspace: Workspace, entries: list[PlannedEntry], request: RunRequest, held: ExitStack) -> Plan:
     workspace.load_journals()
     identity = identity_of(entries, fresh=request.fresh)
-    with workspace.store.open() as connection:
+    with workspace.store.bulk() as connection:
         adopted = None if request.only_failed else _adopt(workspace, stored.adoptable(connection, identity))
         plan = Plan(adopted or new_run_id(time.time()), entries, identity, adopted=adopted is not None)
         # While the store is ours, so that nobody takes up the run before it is marked as held.

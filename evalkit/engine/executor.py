@@ -153,4 +153,4 @@ def _child(target: Target, payload: Any, shard: Shard, channel: Any, shared: tup
 def _die_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(POLL_S)
-    os._exit(1)
+    os.kill(os.getpid(), signal.SIGKILL)

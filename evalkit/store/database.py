@@ -74,6 +74,23 @@ class Store:
                 _close(connection)
 
     @contextmanager
+    def bulk(self) -> Iterator[DuckDBPyConnection]:
+        """As `open`, for many rows: without a write-ahead log, so that every byte is written once.
+
+        All of the block or, when it is killed, nothing of it is on disk when it ends. Raises StoreError as `open`.
+        """
+        with self._alone():
+            _close(self._current())
+            connection = self._patiently(read_only=False, logged=False)
+            try:
+                yield connection
+                connection.execute("checkpoint store")
+            except duckdb.Error as error:
+                raise faults.explained(self.path, str(error)) from error
+            finally:
+                _close(connection)
+
+    @contextmanager
     def _alone(self) -> Iterator[None]:
         if not self._turn.acquire(timeout=self.wait_s):
             raise faults.locked(self.path, "", self.wait_s)
@@ -135,13 +152,13 @@ class Store:
                 with suppress(OSError):
                     leftover.unlink(missing_ok=True)
 
-    def _patiently(self, *, read_only: bool) -> DuckDBPyConnection:
+    def _patiently(self, *, read_only: bool, logged: bool = True) -> DuckDBPyConnection:
         started = time.monotonic()
         chance = random.SystemRandom()
         pause = 0.01
         while True:
             try:
-                return self._session(read_only=read_only)
+                return self._session(read_only=read_only, logged=logged)
             except duckdb.Error as error:
                 message = str(error)
                 if not faults.is_locked(message):
@@ -152,15 +169,29 @@ class Store:
             time.sleep(pause * chance.uniform(0.5, 1.0))
             pause = min(2 * pause, _LONGEST_PAUSE_S)
 
-    def _session(self, *, read_only: bool) -> DuckDBPyConnection:
+    def _session(self, *, read_only: bool, logged: bool = True) -> DuckDBPyConnection:
         while True:
             before = _identity(self.path)
-            connection = duckdb.connect(str(self.path), read_only=read_only, config=self._settings)
+            connection = self._logged(read_only=read_only) if logged else self._unlogged()
             # Clean-up puts a smaller file in the place of this one: what was opened just before is not the store.
             if _identity(self.path) == before:
                 connection.execute("set timezone = 'UTC'")
                 return connection
             _close(connection)
+
+    def _logged(self, *, read_only: bool) -> DuckDBPyConnection:
+        return duckdb.connect(str(self.path), read_only=read_only, config=self._settings)
+
+    def _unlogged(self) -> DuckDBPyConnection:
+        connection = duckdb.connect(config=self._settings)
+        try:
+            quoted = str(self.path).replace("'", "''")
+            connection.execute(f"attach '{quoted}' as store (recovery_mode no_wal_writes)")
+            connection.execute("use store")
+        except duckdb.Error:
+            _close(connection)
+            raise
+        return connection
 
 
 @contextmanager

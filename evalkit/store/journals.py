@@ -23,7 +23,7 @@ __all__ = ["Bad", "Line", "LoadReport", "compact", "load_all", "load_run", "read
 
 BATCH_LINES = 20_000
 BATCH_BYTES = 16 * 1024 * 1024
-LINES_PER_OPEN = 200_000
+LINES_PER_OPEN = 120_000
 BYTES_PER_OPEN = 128 * 1024 * 1024
 _LET_OTHERS_IN_S = 0.3
 
@@ -76,8 +76,8 @@ class _Batch:
 def load_run(store: Store, run_dir: Path) -> LoadReport:
     """Load every complete line of a run's journals that is not in the store yet.
 
-    Each batch is one transaction with the byte offset that it reaches, so a load that is killed goes on where it was
-    and loading twice changes nothing. The store is let go now and then for others. Bad lines are reported, and kept as
+    Each opening of the store is all or nothing, with the byte offset that it reaches, so a load that is killed is made
+    again and loading twice changes nothing. The store is let go now and then for others. Bad lines are reported, and kept as
     problems of kind `journal`. Raises StoreError when the store or a journal cannot be read or written.
     """
     report = LoadReport()
@@ -95,7 +95,7 @@ def load_all(store: Store, runs_dir: Path) -> dict[str, LoadReport]:
 
 def _load(store: Store, reports: Mapping[Path, LoadReport]) -> None:
     while True:
-        with store.open() as connection:
+        with store.bulk() as connection:
             if all(_load_some(connection, run_dir, report) for run_dir, report in reports.items()):
                 return
         time.sleep(_LET_OTHERS_IN_S)
