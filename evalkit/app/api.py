@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Results:
-    """What a run measured. `code` is the exit code that the command line would end with; `reasons` say why it is not 0."""
+    """What a run measured. `code` = the exit code of the command line; `reasons` say why it is not 0."""
 
     workspace: Workspace
     run_id: str
@@ -40,7 +40,7 @@ class Results:
     def to_pandas(self) -> pd.DataFrame:
         """Every score of the run, one row per cell and metric. Raises MissingComponent without pandas."""
         columns, rows = self.sql(
-            f"select * from scores where run_id = '{self.run_id}' order by entry_id, position, metric"
+            f"select * from scores where run_id = '{self.run_id}' order by entry_id, position, metric"  # noqa: S608 - our id
         )
         return _frame(columns, rows)
 
@@ -82,7 +82,7 @@ def run(
         if isinstance(one, str):
             names.append(one)
         else:
-            made.append(_built(workspace, name, one))
+            made.append(_built(name, one))
     defaults = workspace.project.defaults
     request = RunRequest(
         paths,
@@ -97,7 +97,7 @@ def run(
     return Results(workspace, outcome.run_id, outcome.code, outcome.reasons)
 
 
-def _built(workspace: Workspace, name: str | None, one: Any) -> Built:
+def _built(name: str | None, one: Any) -> Built:
     if hasattr(one, "answer") and hasattr(one, "fingerprint"):
         return Built(name or one.name, {"kind": "object", "part": type(one).__name__}, one)
     if not callable(one):

@@ -15,7 +15,8 @@ COLUMNS = ("suite", "candidate", "cells", "why", "example")
 _SQL = """
 with mine as (select * from entries where run_id = $run and status <> 'skipped'),
 before as (
-  select m.entry_id as mine, p.entry_id as past, row_number() over (partition by m.entry_id order by p.started desc) as place
+  select m.entry_id as mine, p.entry_id as past,
+         row_number() over (partition by m.entry_id order by p.started desc) as place
   from mine m join entries p on p.suite = m.suite and p.candidate = m.candidate and p.started < m.started
     and p.run_id <> m.run_id and p.planned > 0
 )

@@ -20,7 +20,7 @@ order by c.sample_id
 
 
 def failed_ids(workspace: Workspace, suite: str, candidates: Sequence[str]) -> list[str]:
-    """Ids of samples that were not answered, not scorable or worth nothing on the primary metric, in the newest entries."""
+    """Ids of samples that were not answered, not scorable or worth nothing on the primary metric last time."""
     with workspace.store.open() as connection:
         rows = connection.execute(_FAILED, {"suite": suite, "names": list(candidates)}).fetchall()
     return [str(row[0]) for row in rows]

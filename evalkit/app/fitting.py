@@ -9,7 +9,7 @@ from evalkit.core.types import Candidate, Context, Given, Response, Sample
 
 
 class Fitted:
-    """A learning candidate on one split; `fingerprint` is the unfitted one, the split's `Given.id` stands in the key."""
+    """A learning candidate on one split; the fingerprint is the unfitted one, `Given.id` stands in the key."""
 
     def __init__(self, candidate: Candidate, given: Given, seed: int) -> None:
         self.name, self.fingerprint = candidate.name, candidate.fingerprint

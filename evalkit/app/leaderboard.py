@@ -29,7 +29,8 @@ _SPENT = """
 select a.entry_id, case when count(*) = count(u.usd) then sum(u.usd) end as usd,
        quantile_cont(k.seconds, 0.5) filter (where not a.cached and k.error_kind is null) as p50_s,
        quantile_cont(k.seconds, 0.95) filter (where not a.cached and k.error_kind is null) as p95_s,
-       count(*) filter (where k.error_kind is null) as answered, count(*) filter (where k.error_kind is not null) as errored,
+       count(*) filter (where k.error_kind is null) as answered,
+       count(*) filter (where k.error_kind is not null) as errored,
        count(*) filter (where a.cached) as cached
 from answer a join call k using (call_id) left join cost u on u.call_id = k.call_id
 where list_contains($entries, a.entry_id) group by a.entry_id
@@ -117,7 +118,7 @@ COLUMNS = (
 
 
 def flat(suites: dict[str, list[Standing]], *, slices: bool = False) -> list[dict[str, Any]]:
-    """One row per entry x metric (x slice), with the columns of `COLUMNS`; skipped entries have one row without a value."""
+    """One row per entry x metric (x slice) with the columns of `COLUMNS`; a skipped entry has one without a value."""
     rows: list[dict[str, Any]] = []
     for members in suites.values():
         for standing in members:

@@ -82,8 +82,7 @@ def plan_cells(entry: PlannedEntry) -> CellColumns:
         sample, content = suite.snapshot.sample(int(index)), suite.snapshot.hash_of(int(index))
         split_id = suite.split_of(sample.id)
         try:
-            for repeat in range(suite.repeats):
-                keys.append(_key(entry, sends, sample, content, (repeat, split_id)))
+            keys += [_key(entry, sends, sample, content, (repeat, split_id)) for repeat in range(suite.repeats)]
         except ValueError as error:
             message = f"sample {sample.id!r}, candidate {built.name!r}: {error}"
             problems.append(placed(Problem(message), suite.file))

@@ -1,4 +1,4 @@
-"""From stored scores to results: every metric of every entry with its interval, denominators and slices; what calls cost."""
+"""From stored scores to results: every metric with interval, denominators and slices; what calls cost."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def price_calls(connection: DuckDBPyConnection, workspace: Workspace) -> None:
 def finish_entries(
     connection: DuckDBPyConnection, plan: Plan, execution: Execution | SharedExecution
 ) -> tuple[list[str], bool]:
-    """Fold all entries and say how each stands. Returns why the run is not valid, and whether all cells have answers."""
+    """Fold all entries, say how each stands. Returns why the run is not valid, and whether all cells have answers."""
     reasons: list[str] = []
     complete = True
     for entry in plan.entries:

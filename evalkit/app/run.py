@@ -1,4 +1,4 @@
-"""Run suites x candidates: validate everything, plan, estimate, ask what is not known, score, fold, and say how it went."""
+"""Run suites x candidates: validate everything, plan, estimate, ask what is not known, score, fold, say how it went."""
 
 from __future__ import annotations
 
@@ -236,30 +236,39 @@ def _take_generations(connection: Any, entries: Sequence[PlannedEntry]) -> None:
 
 def _before_asking(workspace: Workspace, plan: Plan, request: RunRequest, watch: Watch) -> None:
     try:
-        if request.replay_only and plan.open_cells:
-            first = next(entry for entry in plan.entries if entry.open)
-            cell = first.open[0]
-            raise InvalidRun(
-                f"--replay-only: {plan.open_cells} answers are not in the store, the first for sample "
-                f"{cell.sample_id!r} of {first.built.name}; without --replay-only they are asked"
-            )
-        needs = estimate(workspace, plan)
-        watch.event("estimate", estimate=needs)
-        if (warning := not_held(plan, request.limits.usd, needs)) is not None:
-            watch.event("warning", message=warning)
-        threshold = workspace.project.defaults.confirm_above_usd
-        if needs.least_usd > threshold and not watch.confirm(needs):
-            more = f" without {', '.join(sorted(set(needs.unpriced)))}" if needs.unpriced else ""
-            raise CostNotConfirmed(
-                f"the run is estimated at ${needs.least_usd:.2f}{more}, above ${threshold:g}; pass --yes to agree, or "
-                "--limit to ask less"
-            )
+        _all_known(plan, request)
+        _confirmed(workspace, plan, request, watch)
     except (InvalidRun, CostNotConfirmed):
         if not plan.adopted:
             with workspace.store.open() as connection:
                 stored.drop_run(connection, plan.run_id)
             shutil.rmtree(workspace.runs / plan.run_id, ignore_errors=True)
         raise
+
+
+def _all_known(plan: Plan, request: RunRequest) -> None:
+    if not request.replay_only or not plan.open_cells:
+        return
+    first = next(entry for entry in plan.entries if entry.open)
+    cell = first.open[0]
+    raise InvalidRun(
+        f"--replay-only: {plan.open_cells} answers are not in the store, the first for sample "
+        f"{cell.sample_id!r} of {first.built.name}; without --replay-only they are asked"
+    )
+
+
+def _confirmed(workspace: Workspace, plan: Plan, request: RunRequest, watch: Watch) -> None:
+    needs = estimate(workspace, plan)
+    watch.event("estimate", estimate=needs)
+    if (warning := not_held(plan, request.limits.usd, needs)) is not None:
+        watch.event("warning", message=warning)
+    threshold = workspace.project.defaults.confirm_above_usd
+    if needs.least_usd > threshold and not watch.confirm(needs):
+        more = f" without {', '.join(sorted(set(needs.unpriced)))}" if needs.unpriced else ""
+        raise CostNotConfirmed(
+            f"the run is estimated at ${needs.least_usd:.2f}{more}, above ${threshold:g}; pass --yes to agree, or "
+            "--limit to ask less"
+        )
 
 
 def _finish(workspace: Workspace, plan: Plan, execution: Execution | SharedExecution, watch: Watch) -> RunOutcome:

@@ -22,7 +22,7 @@ class Checked:
 
 
 def validate(workspace: Workspace, paths: tuple[Path, ...]) -> Checked:
-    """Check suites with their data, prompts, scorers and candidates. Raises ConfigError with all problems, InvalidRun."""
+    """Check suites with data, prompts, scorers and candidates. Raises ConfigError with all problems, InvalidRun."""
     watch = Silent()
     entries = gather(workspace, RunRequest(paths), watch)
     suites = {entry.suite.name: entry.suite for entry in entries}

@@ -1,4 +1,4 @@
-"""A run shared among processes: each worker builds the plan anew from its recipe, asks its share, keeps its own journal."""
+"""A run shared among processes: each worker builds the plan from its recipe, asks its share, keeps its own journal."""
 
 from __future__ import annotations
 

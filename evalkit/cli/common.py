@@ -32,7 +32,9 @@ def without_secrets(text: str) -> str:
     """A text to be shown or written on the way out, without the keys of the environment and of the project's .env."""
     from evalkit.app.workspace import redactor
 
-    return (_opened[0].redactor if _opened else redactor(os.environ)).text(text)
+    for one in (redactor(os.environ), *(space.redactor for space in _opened)):
+        text = one.text(text)
+    return text
 
 
 def start_of(paths: list[Path], project: Path) -> Path:

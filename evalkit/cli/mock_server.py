@@ -17,7 +17,7 @@ def mock_server(
     cap: int = typer.Option(0, "--cap", min=0, help="429 above this many in flight; 0: no cap."),
     seed: str = typer.Option("0", "--seed", help="Decides every answer and fault."),
 ) -> None:
-    """Serve a seeded fake of the OpenAI and Anthropic APIs on loopback, with faults; for trying things without a key."""
+    """Serve a seeded fake of the OpenAI and Anthropic APIs on loopback, with faults; for trying without a key."""
     from evalkit.app.serving import serve_mock
 
     serve_mock(

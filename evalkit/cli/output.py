@@ -12,7 +12,6 @@ from typing import Any
 
 import typer
 
-
 # A cell of a table is for reading; a longer text would bury the rows around it.
 MOST_SHOWN = 2000
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -154,20 +154,12 @@ def waiting(entry: Progress) -> str | None:
 
 def describe(kind: str, values: dict[str, Any]) -> str | None:
     """An event in words; None for what needs no words."""
-    if kind == "planned":
-        resumed = "resuming" if values["resumed"] else "run"
-        return f"{resumed} {values['run']}: {values['entries']} entries, {values['open']} calls to make"
-    if kind == "estimate":
-        return _estimate(values["estimate"])
-    if kind == "skipped":
-        return f"skipped: {values['suite']} x {values['candidate']}: {values['reason']}"
-    if kind == "warning":
-        return f"warning: {values['message']}"
-    if kind == "gates":
-        return f"gates: not judged ({values['count']} in {values['suite']})"
-    if kind == "interrupted":
-        return "interrupted: waiting for calls in flight; again to stop at once" if values["draining"] else "stopping"
-    return None
+    say = _WORDS.get(kind)
+    return None if say is None else say(values)
+
+
+def _interrupted(values: dict[str, Any]) -> str:
+    return "interrupted: waiting for calls in flight; again to stop at once" if values["draining"] else "stopping"
 
 
 def _estimate(needs: Estimate) -> str:
@@ -177,6 +169,18 @@ def _estimate(needs: Estimate) -> str:
     unpriced = f" (no price for {', '.join(sorted(set(needs.unpriced)))})" if needs.unpriced else ""
     tokens = f"about {needs.input_tokens:,.0f} + {needs.output_tokens:,.0f} tokens, " if needs.input_tokens else ""
     return f"estimate: {needs.calls} calls, {tokens}{money}{unpriced}; {needs.known} answers are known"
+
+
+_WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "planned": lambda v: (
+        f"{'resuming' if v['resumed'] else 'run'} {v['run']}: {v['entries']} entries, {v['open']} calls to make"
+    ),
+    "estimate": lambda v: _estimate(v["estimate"]),
+    "skipped": lambda v: f"skipped: {v['suite']} x {v['candidate']}: {v['reason']}",
+    "warning": lambda v: f"warning: {v['message']}",
+    "gates": lambda v: f"gates: not judged ({v['count']} in {v['suite']})",
+    "interrupted": _interrupted,
+}
 
 
 @contextmanager

@@ -42,7 +42,7 @@ def show(
 
 
 def print_leaderboard(rows: Sequence[Mapping[str, Any]], *, metrics: bool = False) -> None:
-    """One table per suite: the metric that sorts it (or all), denominators, money and latency, then who is not ranked."""
+    """One table per suite: the metric that sorts it (or all), denominators, money, latency, then who is not ranked."""
     from evalkit.cli.output import print_table
 
     for suite in dict.fromkeys(row["suite"] for row in rows):

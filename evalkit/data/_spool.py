@@ -6,6 +6,7 @@ sample (little-endian), `media.jsonl` the media files as they were, `meta.json` 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -114,7 +115,12 @@ class Writer:
         shutil.rmtree(self.aside, ignore_errors=True)
 
     def _refused(self, error: OSError) -> StoreError:
-        return StoreError(f"cannot write the snapshot {self.folder}: {error.strerror or error}")
+        advice = "look at the folder"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            advice = "the disk is full; free space and run the same command again"
+        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            advice = "the folder cannot be written; check its permissions or choose another store folder"
+        return StoreError(f"cannot write the snapshot {self.folder}: {error.strerror or error}; {advice}")
 
     def add(self, sample: Sample, content: str, file: str, line: int) -> None:
         """Append one sample with its content hash (32 hex digits) and the place it stands at."""

@@ -77,8 +77,9 @@ def load_run(store: Store, run_dir: Path) -> LoadReport:
     """Load every complete line of a run's journals that is not in the store yet.
 
     Each opening of the store is all or nothing, with the byte offset that it reaches, so a load that is killed is made
-    again and loading twice changes nothing. The store is let go now and then for others. Bad lines are reported, and kept as
-    problems of kind `journal`. Raises StoreError when the store or a journal cannot be read or written.
+    An opening of the store is all or nothing, with the byte offset that it reaches, so a load that is killed is made
+    again and loading twice changes nothing. The store is let go now and then for others. Bad lines are reported, and
+    kept as problems of kind `journal`. Raises StoreError when the store or a journal cannot be read or written.
     """
     report = LoadReport()
     _load(store, {run_dir: report})

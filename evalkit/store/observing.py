@@ -17,8 +17,9 @@ _SCORES = """
 select dense_rank() over (order by c.sample_id) - 1 as sample, c.repeat,
        dense_rank() over (order by coalesce(m.cluster, c.sample_id)) - 1 as cluster,
        s.status, s.value, s.worst, {parts} s.answer, a.cached,
-       list_concat(coalesce(m.tags, []), list_filter(list_transform($fields,
-         lambda f: f || ':' || coalesce(m.meta ->> ('$."' || f || '"'), m.input ->> ('$."' || f || '"'))), lambda x: x is not null)) as tags
+       list_concat(coalesce(m.tags, []), list_filter(list_transform($fields, lambda f:
+         f || ':' || coalesce(m.meta ->> ('$."' || f || '"'), m.input ->> ('$."' || f || '"'))),
+         lambda x: x is not null)) as tags
 from cell c
 join answer a using (entry_id, position)
 join score s on s.call_id = a.call_id and s.sample_hash = c.sample_hash and s.scorer_sig = $sig and s.metric = $metric
@@ -100,6 +101,7 @@ def errored_cells(connection: DuckDBPyConnection, entry_id: str) -> int:
 def unpriced_calls(connection: DuckDBPyConnection) -> Iterator[tuple[str, str | None, str | None]]:
     """Calls without a cost row: call id, model, usage as JSON text."""
     rows = connection.execute(
-        "select k.call_id, k.model, k.usage from call k where not exists (select 1 from cost u where u.call_id = k.call_id)"
+        "select k.call_id, k.model, k.usage from call k"
+        " where not exists (select 1 from cost u where u.call_id = k.call_id)"
     ).fetchall()
     yield from rows
