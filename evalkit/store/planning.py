@@ -134,8 +134,8 @@ def unscored(connection: DuckDBPyConnection, entry_id: str, size: int = 2000) ->
     """Answered cells that lack a score of one of the entry's scorers, in batches, with their responses."""
     rows = connection.execute(
         "select c.position, c.sample_id, c.sample_hash, c.repeat, k.call_id, k.model, k.output, k.reasoning,"
-        " k.error_kind, k.error_message, k.http_status, k.finish, k.usage, k.seconds, k.first_token_s, k.logprobs, k.tool_calls,"
-        " k.trace, k.server_model, k.meta "
+        " k.error_kind, k.error_message, k.http_status, k.finish, k.usage, k.seconds, k.first_token_s, k.logprobs,"
+        " k.tool_calls, k.trace, k.server_model, k.meta "
         "from cell c join answer a using (entry_id, position) join call k on k.call_id = a.call_id "
         "where c.entry_id = ? and (select count(*) from entry_scorer es where es.entry_id = c.entry_id) > ("
         "  select count(distinct s.scorer_sig) from score s join entry_scorer es"
