@@ -28,18 +28,19 @@ def doubles(sample):
     if sample.id == "s3":
         raise ValueError("three is too much")
     return str(int(a) + int(b))
-
-async def slow(sample, repeat):
-    return str(repeat)
 '''
 
 
 def fill(folder: Path, url: str) -> None:
     samples = [
-        {"id": f"s{n}", "input": {"text": f"{n}+{n}"}, "target": str(2 * n), "tags": [f"size:{'big' if n > 4 else 'small'}"],
-         "checks": ["length", f"contains(substring='{2 * n}')"] if n == 1 else [f"starts_with(prefix='{2 * n}')"]}
+        {
+            "id": f"s{n}",
+            "input": {"text": f"{n}+{n}"},
+            "target": str(2 * n),
+            "tags": [f"size:{'big' if n > 4 else 'small'}"],
+        }
         for n in range(8)
-    ]  # fmt: skip
+    ]
     (folder / "datasets").mkdir()
     (folder / "datasets/sums.jsonl").write_text("".join(json.dumps(sample) + "\n" for sample in samples))
     (folder / "datasets/card.yaml").write_text("source: made up\ndated: 2026-01-01\nlimits: [small, easy]\n")
@@ -54,9 +55,7 @@ def fill(folder: Path, url: str) -> None:
             "unsure": {"provider": "mock", "model": "m", "p": 0.5},
             "broken": {"provider": "mock", "model": "b", "error_rate": 1.0},
         },
-        "prices": [
-            {"model": ["perfect"], "usd": {"input_tokens": 1.0, "output_tokens": 2.0}, "dated": "2026-01-01"}
-        ],
+        "prices": [{"model": ["perfect"], "usd": {"input_tokens": 1.0, "output_tokens": 2.0}, "dated": "2026-01-01"}],
     }
     (folder / "evalkit.yaml").write_text(json.dumps(project))
     sums = {

@@ -54,7 +54,9 @@ def test_show_failures_and_one_sample(project, call):
 
 
 def test_sql(project, call):
-    rows, table = rows_of(call, "sql", "select candidate, value from leaderboard where metric = 'exact_match' order by 1")
+    rows, table = rows_of(
+        call, "sql", "select candidate, value from leaderboard where metric = 'exact_match' order by 1"
+    )
     assert rows[0] == {"candidate": "agent", "value": 0.875}
     assert "0.875" in table
 
@@ -97,7 +99,7 @@ def test_cost_and_repricing(project, call, tmp_path):
 
 
 def test_explain_misses(project, call):
-    rows, table = rows_of(call, "explain-miss")
+    rows, _ = rows_of(call, "explain-miss")
     assert {row["why"] for row in rows} == {"first run of this candidate on this suite"}
     assert {row["cells"] for row in rows} == {8}
 
@@ -119,7 +121,7 @@ def test_export_and_report(project, call, tmp_path):
 def test_score_with_another_scorer(project, call, tmp_path):
     shutil.copytree(project, tmp_path / "copy")
     at = ("-p", str(tmp_path / "copy"))
-    rows, table = rows_of(call, "score", "last", "-s", "numeric(tolerance=0.01)", "-s", "squad", *at)
+    rows, _ = rows_of(call, "score", "last", "-s", "numeric(tolerance=0.01)", "-s", "squad", *at)
     found = {(row["candidate"], row["metric"]): row["value"] for row in rows}
     assert found["agent", "numeric"] == 0.875
     assert found["chat:plain", "numeric"] == 1.0
