@@ -67,7 +67,21 @@ def test_only_a_wrong_key_or_model_stops_a_candidate():
 
 def test_error_kinds_and_finishes_are_frozen():
     assert sorted(kind.value for kind in errors.ErrorKind) == sorted(
-        "provider_error rate_limited timeout connection malformed_response auth bad_request unknown_model "
-        "candidate_error replay_miss budget cancelled scorer_error judge_error".split()
+        [
+            "provider_error",
+            "rate_limited",
+            "timeout",
+            "connection",
+            "malformed_response",
+            "auth",
+            "bad_request",
+            "unknown_model",
+            "candidate_error",
+            "replay_miss",
+            "budget",
+            "cancelled",
+            "scorer_error",
+            "judge_error",
+        ]
     )
-    assert [finish.value for finish in errors.Finish] == "stop length refusal content_filter tool_calls".split()
+    assert [finish.value for finish in errors.Finish] == ["stop", "length", "refusal", "content_filter", "tool_calls"]

@@ -15,7 +15,11 @@ from evalkit.core.types import Request, Sample
 
 GOLDEN = json.loads((Path(__file__).parent.parent / "cases/core/keys.json").read_text("utf-8"))
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=4),
     max_leaves=12,
 )
@@ -53,26 +57,29 @@ def test_the_data_hash_is_frozen():
     assert keys.data_hash((a, b) for a, b in GOLDEN["data"]["pairs"]) == GOLDEN["data"]["hash"]
 
 
-REQUEST = Request("openai:http://x/v1/chat/completions", {"model": "m", "messages": [{"role": "user", "content": "hi"}], "temperature": 0})
+REQUEST = Request(
+    "openai:http://x/v1/chat/completions",
+    {"model": "m", "messages": [{"role": "user", "content": "hi"}], "temperature": 0},
+)
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        dict(request=replace(REQUEST, endpoint="openai:http://y/v1/chat/completions")),
-        dict(request=replace(REQUEST, body={**REQUEST.body, "model": "m2"})),
-        dict(request=replace(REQUEST, body={**REQUEST.body, "temperature": 0.5})),
-        dict(request=replace(REQUEST, body={**REQUEST.body, "messages": [{"role": "user", "content": "hi "}]})),
-        dict(request=replace(REQUEST, body={**REQUEST.body, "messages": [{"role": "system", "content": "hi"}]})),
-        dict(request=replace(REQUEST, body={**REQUEST.body, "response_format": {"type": "json_object"}})),
-        dict(request=replace(REQUEST, body={**REQUEST.body, "image": {"$blob": "0" * 64, "type": "image/png"}})),
-        dict(repeat=1),
-        dict(ordinal=1),
-        dict(generation=1),
+        {"request": replace(REQUEST, endpoint="openai:http://y/v1/chat/completions")},
+        {"request": replace(REQUEST, body={**REQUEST.body, "model": "m2"})},
+        {"request": replace(REQUEST, body={**REQUEST.body, "temperature": 0.5})},
+        {"request": replace(REQUEST, body={**REQUEST.body, "messages": [{"role": "user", "content": "hi "}]})},
+        {"request": replace(REQUEST, body={**REQUEST.body, "messages": [{"role": "system", "content": "hi"}]})},
+        {"request": replace(REQUEST, body={**REQUEST.body, "response_format": {"type": "json_object"}})},
+        {"request": replace(REQUEST, body={**REQUEST.body, "image": {"$blob": "0" * 64, "type": "image/png"}})},
+        {"repeat": 1},
+        {"ordinal": 1},
+        {"generation": 1},
     ],
 )
 def test_every_field_of_the_call_key_makes_a_miss(other):
-    base = dict(request=REQUEST, repeat=0, ordinal=0, generation=0)
+    base = {"request": REQUEST, "repeat": 0, "ordinal": 0, "generation": 0}
     assert keys.call_key(**base) != keys.call_key(**{**base, **other})
 
 

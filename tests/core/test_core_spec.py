@@ -14,7 +14,50 @@ VALUES = st.recursive(
     max_leaves=6,
 )
 NAMES = st.from_regex(r"\A[a-z_][a-z0-9_]{0,10}\Z")
-OPTIONS = st.dictionaries(NAMES.filter(lambda n: n not in {"if", "in", "is", "as", "or", "and", "not", "for", "def", "del", "try", "from", "None", "pass", "with", "else", "elif", "while", "class", "break", "yield", "raise", "async", "await", "import", "global", "return", "lambda", "assert", "except", "finally", "continue", "nonlocal"}), VALUES, max_size=3)
+OPTIONS = st.dictionaries(
+    NAMES.filter(
+        lambda n: (
+            n
+            not in {
+                "if",
+                "in",
+                "is",
+                "as",
+                "or",
+                "and",
+                "not",
+                "for",
+                "def",
+                "del",
+                "try",
+                "from",
+                "None",
+                "pass",
+                "with",
+                "else",
+                "elif",
+                "while",
+                "class",
+                "break",
+                "yield",
+                "raise",
+                "async",
+                "await",
+                "import",
+                "global",
+                "return",
+                "lambda",
+                "assert",
+                "except",
+                "finally",
+                "continue",
+                "nonlocal",
+            }
+        )
+    ),
+    VALUES,
+    max_size=3,
+)
 
 
 @settings(max_examples=50)
@@ -32,7 +75,10 @@ def test_a_spec_reads_back(name, at, options):
         (" ndcg@10 ", Spec("ndcg", 10)),
         ("numeric(tolerance=0.01)", Spec("numeric", None, {"tolerance": 0.01})),
         ("ndcg@10(gain='exp')", Spec("ndcg", 10, {"gain": "exp"})),
-        ("f(a=true, b=NULL, c=[1, 'x'], d={'k': -1})", Spec("f", None, {"a": True, "b": None, "c": [1, "x"], "d": {"k": -1}})),
+        (
+            "f(a=true, b=NULL, c=[1, 'x'], d={'k': -1})",
+            Spec("f", None, {"a": True, "b": None, "c": [1, "x"], "d": {"k": -1}}),
+        ),
         ("empty()", Spec("empty")),
     ],
 )

@@ -55,7 +55,11 @@ def test_parts_are_built_from_options():
 
 @pytest.mark.parametrize(
     ("given", "says"),
-    [({"k": 1, "name": 2}, "unknown option 'name'; did you mean 'names'"), ({}, "option 'k' is needed"), ({"zzz": 1, "k": 1}, "known: k, names")],
+    [
+        ({"k": 1, "name": 2}, "unknown option 'name'; did you mean 'names'"),
+        ({}, "option 'k' is needed"),
+        ({"zzz": 1, "k": 1}, "known: k, names"),
+    ],
 )
 def test_a_wrong_option_is_named(given, says):
     with pytest.raises(ValueError, match=says):

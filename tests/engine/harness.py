@@ -92,7 +92,11 @@ class Bench:
         progress.lane = self.lanes.get(getattr(candidate, "lane", ""))
         for position, (sample, repeat) in enumerate((s, r) for s in samples for r in range(repeats)):
             request = candidate.request(sample, repeat) if hasattr(candidate, "request") else None
-            key = call_key(request, repeat) if request else local_key(candidate.fingerprint, sample_hash(sample), None, repeat)
+            key = (
+                call_key(request, repeat)
+                if request
+                else local_key(candidate.fingerprint, sample_hash(sample), None, repeat)
+            )
             yield Work(entry, position, sample, sample_hash(sample), repeat, key, candidate, request, progress, self.budget, 7, self.timeout_s)  # fmt: skip
 
     def run(self, *lanes):
@@ -102,7 +106,9 @@ class Bench:
             self.handled.append((work, call_id, response))
 
         async def go():
-            await run_lanes(self.asker, [LaneWork(self.lanes["lane"], iter(w), in_process=p) for w, p in lanes], handle, self.stop)
+            await run_lanes(
+                self.asker, [LaneWork(self.lanes["lane"], iter(w), in_process=p) for w, p in lanes], handle, self.stop
+            )
 
         try:
             asyncio.run(go())

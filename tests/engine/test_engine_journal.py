@@ -21,7 +21,9 @@ from evalkit.engine.records import Link, Note, Origin, Scores, call_record
 
 GOLDEN = Path(__file__).parent.parent / "cases/core/journal.jsonl"
 
-ORIGIN = Origin("c" * 32, "k" * 32, 0, "e" * 16, 7, 0, None, "openai:x", "m", "http://x", {"messages": []}, 1700000000.5, 2)
+ORIGIN = Origin(
+    "c" * 32, "k" * 32, 0, "e" * 16, 7, 0, None, "openai:x", "m", "http://x", {"messages": []}, 1700000000.5, 2
+)
 FULL = Response(
     output="hi", finish=Finish.STOP, usage={"input_tokens": 3}, seconds=0.25, first_token_s=0.1, logprobs=(-0.5,),
     reasoning="because", model="m-1", tool_calls=({"name": "f"},), trace=(Step("a", "k", cached=True),), meta={"id": "r"},
@@ -33,7 +35,9 @@ def records():
     yield call_record(ORIGIN, FULL)
     yield call_record(ORIGIN, FAILED)
     yield Link("e" * 16, 8, "c" * 32, cached=False)
-    yield Scores("c" * 32, "s" * 32, "g" * 32, [["exact_match", "scored", 1.0, None, None, None, "hi", None, None, None]])
+    yield Scores(
+        "c" * 32, "s" * 32, "g" * 32, [["exact_match", "scored", 1.0, None, None, None, "hi", None, None, None]]
+    )
     yield Note("e" * 16, "skipped", "why")
 
 
@@ -69,7 +73,11 @@ def test_lone_surrogates_and_control_characters_are_kept_readable(tmp_path):
 
 
 def test_secrets_never_reach_the_file(tmp_path):
-    write(tmp_path, call_record(ORIGIN, Response(output="key abc12345")), redact=lambda t: t.replace("abc12345", "[redacted]"))
+    write(
+        tmp_path,
+        call_record(ORIGIN, Response(output="key abc12345")),
+        redact=lambda t: t.replace("abc12345", "[redacted]"),
+    )
     data = b"".join(lines(tmp_path))
     assert b"abc12345" not in data
     assert b"[redacted]" in data

@@ -18,7 +18,9 @@ OK = Response(output="x")
 
 
 def pushed_back(after=None, status=429):
-    return Response(error=Failure(ErrorKind.RATE_LIMITED, "slow down", retryable=True, retry_after_s=after, status=status))
+    return Response(
+        error=Failure(ErrorKind.RATE_LIMITED, "slow down", retryable=True, retry_after_s=after, status=status)
+    )
 
 
 class Clock:

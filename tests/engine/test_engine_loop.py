@@ -62,7 +62,9 @@ def test_a_final_failure_is_an_answer_with_its_type(tmp_path):
 def test_a_wrong_key_stops_the_candidate_at_once_but_not_the_others(tmp_path):
     server = Server({f"question {i}": [failure(ErrorKind.AUTH, retryable=False)] for i in range(20)})
     bench = Bench(tmp_path, limits=LaneLimits(concurrency=2, start=2))
-    bench.run((bench.works(server), False), (bench.works(Local(lambda s, c: Response(output="x")), entry="other"), True))
+    bench.run(
+        (bench.works(server), False), (bench.works(Local(lambda s, c: Response(output="x")), entry="other"), True)
+    )
     assert len(server.sent) <= 2
     assert bench.progress["entry"].stopped == "auth: told to fail"
     assert bench.progress["other"].done == 20
