@@ -159,10 +159,10 @@ def test_a_read_only_folder_is_said_with_what_to_do(tmp_path):
         except StoreError as error:
             print(error)
     """)
-    os.chmod(tmp_path, 0o555)
+    tmp_path.chmod(0o555)
     for parent in list(tmp_path.parents)[:-1]:
         if parent != Path("/tmp") and os.getuid() == 0:
-            os.chmod(parent, parent.stat().st_mode | 0o055)
+            parent.chmod(parent.stat().st_mode | 0o055)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd="/")
     assert "cannot be written" in done.stdout or "Permission denied" in done.stdout
 
