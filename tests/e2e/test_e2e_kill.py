@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -86,6 +87,17 @@ def test_a_killed_run_ends_as_if_undisturbed(world, server, undisturbed, share):
     same_as(world, undisturbed)
 
 
+@pytest.mark.parametrize("delay", [0.05, *(pytest.param(s, marks=pytest.mark.nightly) for s in (0.0, 0.02, 0.1, 0.2))])
+def test_killed_during_the_final_load(world, server, undisturbed, delay):
+    started = world.start(*COMMAND, measured=False)
+    started.until(lambda: journal_lines(world) >= LINES)
+    time.sleep(delay)
+    started.kill()
+    resumed(world).expect(0)
+    assert server.stats()["total"] == PLANNED
+    same_as(world, undisturbed)
+
+
 def test_killed_again_and_again_it_still_ends(world, server, undisturbed):
     chance = random.Random("again")
     kills = 0
@@ -97,6 +109,21 @@ def test_killed_again_and_again_it_still_ends(world, server, undisturbed):
     resumed(world).expect(0)
     assert server.stats()["repeat_ok"] <= kills * IN_FLIGHT
     same_as(world, undisturbed)
+
+
+@pytest.mark.parametrize("share", [0.2, pytest.param(0.6, marks=pytest.mark.nightly)])
+def test_killed_with_worker_processes_it_ends_the_same(world, server, undisturbed, share):
+    workers = 2
+    started = world.start(*COMMAND, "--workers", str(workers), measured=False)
+    started.until(lambda: journal_lines(world) >= share * LINES)
+    started.kill()
+    resumed(world, "--workers", str(workers)).expect(0)
+    stats = server.stats()
+    assert stats["unique_ok"] == PLANNED
+    assert stats["repeat_ok"] <= workers * IN_FLIGHT
+    world.nothing_lost_or_doubled()
+    assert world.one("select count(*) from run") == 1
+    assert world.leaderboard() == undisturbed.leaderboard()
 
 
 @pytest.fixture(scope="module")
