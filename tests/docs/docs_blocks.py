@@ -61,11 +61,35 @@ def every_block() -> list[Block]:
     return [block for path in PAGES for block in blocks(path)]
 
 
+def transcript(block: Block) -> Iterator[tuple[str, str]]:
+    """Each command after a `$` of a block with the lines printed below it; quotes and backslashes may span lines."""
+    lines = block.text.replace("\\\n", " ").splitlines()
+    while lines:
+        first = lines.pop(0)
+        if not first.strip().startswith("$ "):
+            continue
+        command = first.strip()[2:]
+        while lines and is_open(command):
+            command += "\n" + lines.pop(0)
+        printed = []
+        while lines and not lines[0].strip().startswith("$ "):
+            printed.append(lines.pop(0))
+        yield command, "\n".join(printed)
+
+
+def is_open(command: str) -> bool:
+    """Whether a quote of the command goes on in the next line."""
+    try:
+        shlex.split(command, comments=True)
+    except ValueError:
+        return True
+    return False
+
+
 def shell_lines(block: Block) -> Iterator[str]:
-    """The commands of a shell block, continued lines joined; in a console block only what follows a `$`."""
-    text = block.text.replace("\\\n", " ")
-    prompted = [line.strip()[2:] for line in text.splitlines() if line.strip().startswith("$ ")]
-    yield from prompted if block.language == "console" or prompted else text.splitlines()
+    """The commands of a shell block; where there is a `$`, only what follows one."""
+    prompted = [command for command, _ in transcript(block)]
+    yield from prompted if block.language == "console" or prompted else block.text.replace("\\\n", " ").splitlines()
 
 
 def commands(line: str) -> Iterator[list[str]]:

@@ -28,6 +28,7 @@ from docs_blocks import (
     every_block,
     inline_commands,
     shell_lines,
+    transcript,
     unknown_options,
 )
 
@@ -158,39 +159,51 @@ def lacking(expected: str, printed: str) -> str | None:
 
 def run_console(block: Block, folder: Path) -> None:
     """Run each command of a console block and compare what it prints with what the page prints."""
-    for part in re.split(r"^\$ ", block.text.replace("\\\n", " "), flags=re.MULTILINE)[1:]:
-        command, _, expected = part.partition("\n")
-        done = subprocess.run(
-            ["bash", "-c", command], cwd=folder, env=environment(), capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, f"{block}: {command}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
-        line = lacking(expected, done.stdout + done.stderr)
-        assert line is None, f"{block}: {command} does not print {line!r}, but:\n{done.stdout}\n{done.stderr}"
+    for command, expected in transcript(block):
+        code, printed = call(["bash", "-c", command], folder)
+        assert code == 0, f"{block}: {command}: exit {code}\n{printed}"
+        line = lacking(expected, printed)
+        assert line is None, f"{block}: {command} does not print {line!r}, but:\n{printed}"
+
+
+def call(command: list[str], folder: Path) -> tuple[int, str]:
+    """The exit code and everything printed, in the order in which a reader sees it."""
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+def runs(block: Block) -> bool:
+    """Whether a block is to be run: where it says so, and in the README wherever it shows output or Python."""
+    shows = block.language == "python" or block.text.startswith("$ evalkit ")
+    return "run" in block.words or (block.page == "README.md" and shows)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=by_name)
 def test_blocks_marked_run_work(page, project):
-    for block in blocks(page):
-        if block.file and "run" in block.words:
+    for block in filter(runs, blocks(page)):
+        if block.file:
             (project / block.file).parent.mkdir(parents=True, exist_ok=True)
             (project / block.file).write_text(block.text, "utf-8")
-        elif "run" in block.words and block.language == "python":
-            done = subprocess.run(
-                [sys.executable, "-c", block.text],
-                cwd=project,
-                env=environment(),
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            assert done.returncode == 0, f"{block}:\n{done.stdout}\n{done.stderr}"
-        elif "run" in block.words:
-            assert block.language == "console", f"{block}: only console and python blocks run"
+        elif block.language == "python":
+            code, printed = call([sys.executable, "-c", block.text], project)
+            assert code == 0, f"{block}:\n{printed}"
+        else:
+            assert block.language in ("console", ""), f"{block}: only console and python blocks run"
             run_console(block, project)
 
 
 def test_a_block_that_does_not_run_is_noticed(project):
-    good = Block("x.md", 1, "console", ("run",), "$ evalkit list runs --json\n[]\n$ echo 12 s, ok\n3 s, ...\n")
+    good = Block(
+        "x.md", 1, "console", ("run",), "$ evalkit list runs --json\n[]\n$ echo 12 s, ok 'a\nb'\n3 s, ...\nb\n"
+    )
     run_console(good, project)
     for text in ("$ evalkit list nothing\n", "$ echo a\nb\n", "$ printf 'b\\na\\n'\na\nb\n"):
         with pytest.raises(AssertionError):
