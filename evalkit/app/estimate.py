@@ -23,7 +23,7 @@ def estimate(workspace: Workspace, plan: Plan) -> Estimate:
     usd = 0.0
     unpriced: list[str] = []
     means = _mean_answers(workspace, plan.entries)
-    assumed = "prompt length / 4"
+    resting = {"prompt length / 4"}
     for entry in plan.entries:
         if not entry.open or sending(entry.built.candidate) is None:
             continue
@@ -34,10 +34,11 @@ def estimate(workspace: Workspace, plan: Plan) -> Estimate:
         if cost is None:
             unpriced.append(model)
         usd += cost or 0.0
-        assumed = f"{assumed}, answers as before" if model in means else f"{assumed}, answers at the limit"
+        resting.add("answers as long as before" if model in means else "answers at their limit")
     whole = None if unpriced else usd
-    resting = assumed.partition(",")[0]
-    return Estimate(plan.open_cells, known, total_in, total_out, whole, resting, tuple(unpriced), usd)
+    return Estimate(
+        plan.open_cells, known, total_in, total_out, whole, ", ".join(sorted(resting)), tuple(unpriced), usd
+    )
 
 
 def not_held(plan: Plan, usd: float | None, needs: Estimate) -> str | None:

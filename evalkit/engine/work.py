@@ -90,6 +90,7 @@ class Settings:
 
 
 STOP_AFTER_REFUSALS = 12
+STOP_AFTER_BREAKS = 200
 
 
 def stop_reason(progress: Progress, response: Response, lane: Lane | None) -> str | None:
@@ -102,7 +103,11 @@ def stop_reason(progress: Progress, response: Response, lane: Lane | None) -> st
         return f"{error.kind.value}: {error.message}"
     if error.retry_after_s is not None and error.retry_after_s > PATIENCE_S:
         return f"{error.kind.value}: the server asks to wait {error.retry_after_s:,.0f} s: {error.message}"
-    dead = lane is not None and not lane.ever_answered and lane.refused_in_a_row >= STOP_AFTER_REFUSALS
-    if error.kind is ErrorKind.CONNECTION and dead:
+    if error.kind is ErrorKind.CONNECTION and lane is not None and _dead(lane):
         return f"the server does not answer: {error.message}"
     return progress.stopped
+
+
+def _dead(lane: Lane) -> bool:
+    """Nothing but broken connections: few are enough where nobody ever answered, more where a server went away."""
+    return lane.refused_in_a_row >= (STOP_AFTER_BREAKS if lane.ever_answered else STOP_AFTER_REFUSALS)

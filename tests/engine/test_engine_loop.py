@@ -16,7 +16,7 @@ from evalkit.core.errors import ErrorKind, MissingComponent, StoreError
 from evalkit.core.types import Failure, Response, Sample
 from evalkit.engine.budget import Budget
 from evalkit.engine.limits import LaneLimits
-from evalkit.engine.work import STOP_AFTER_REFUSALS
+from evalkit.engine.work import STOP_AFTER_BREAKS, STOP_AFTER_REFUSALS
 
 
 def test_every_cell_is_asked_once_and_journaled(tmp_path):
@@ -77,6 +77,15 @@ def test_a_dead_server_is_given_up(tmp_path):
     bench.run((bench.works(server, samples), False))
     assert "does not answer" in bench.progress["entry"].stopped
     assert len(server.sent) <= STOP_AFTER_REFUSALS + 8 * 2
+
+
+def test_a_server_that_went_away_is_given_up_too(tmp_path):
+    samples = [Sample(f"s{i}", {"text": f"q{i}"}) for i in range(600)]
+    server = Server({f"q{i}": [failure(ErrorKind.CONNECTION)] * 9 for i in range(20, 600)})
+    bench = Bench(tmp_path)
+    bench.run((bench.works(server, samples), False))
+    assert "does not answer" in bench.progress["entry"].stopped
+    assert STOP_AFTER_BREAKS <= len(server.sent) <= STOP_AFTER_BREAKS + 20 + 8 * 2
 
 
 def test_a_stalled_call_ends_as_a_timeout(tmp_path):
