@@ -9,6 +9,7 @@ from pathlib import Path
 import typer
 
 from evalkit.cli.common import PROJECT, start_of, workspace
+from evalkit.cli.output import inert
 
 
 def run(
@@ -67,7 +68,7 @@ def run(
         outcome = run_suites(space, request, watch)
     _print(space, outcome.run_id, as_json=as_json, as_csv=as_csv)
     for reason in outcome.reasons:
-        typer.echo(f"not valid: {reason}", err=True)
+        typer.echo(inert(f"not valid: {reason}"), err=True)
     return int(outcome.code)
 
 

@@ -43,7 +43,7 @@ def show(
 
 def print_leaderboard(rows: Sequence[Mapping[str, Any]], *, metrics: bool = False) -> None:
     """One table per suite: the metric that sorts it (or all), denominators, money, latency, then who is not ranked."""
-    from evalkit.cli.output import print_table
+    from evalkit.cli.output import inert, print_table
 
     for suite in dict.fromkeys(row["suite"] for row in rows):
         members = [row for row in rows if row["suite"] == suite]
@@ -56,7 +56,7 @@ def print_leaderboard(rows: Sequence[Mapping[str, Any]], *, metrics: bool = Fals
             print_table([_line(row) for row in shown], [name for name in LINE if name not in hidden])
         for row in members:
             if row["status"] == "skipped":
-                typer.echo(f"  skipped: {row['candidate']}: {row['reason']}")
+                typer.echo(inert(f"  skipped: {row['candidate']}: {row['reason']}"))
 
 
 LINE = (

@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from evalkit.cli.common import PROJECT, start_of, workspace
+from evalkit.cli.output import inert
 
 
 def validate(
@@ -18,7 +19,7 @@ def validate(
 
     found = check(workspace(start_of(paths, project)), tuple(paths))
     for note in found.notes:
-        typer.echo(f"note: {note}")
+        typer.echo(inert(f"note: {note}"))
     for skipped in found.skipped:
-        typer.echo(f"skipped: {skipped}")
+        typer.echo(inert(f"skipped: {skipped}"))
     typer.echo(f"{found.suites} suites, {found.candidates} candidates, {found.samples} samples: no problems")

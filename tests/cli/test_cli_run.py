@@ -95,12 +95,13 @@ def test_a_cost_above_the_threshold_wants_a_yes(empty, call, server):
 
 def test_a_candidate_without_its_parts_is_skipped(empty, call):
     config = json.loads((empty / "evalkit.yaml").read_text())
-    config["candidates"]["weights"] = {"provider": "llamacpp", "model": "none.gguf"}
+    config["candidates"]["weights"] = {"provider": "llamacpp", "model": "none\x1b[2J.gguf"}
     (empty / "evalkit.yaml").write_text(json.dumps(config))
     said = call("run", "suites", "-c", "weights", "-c", "unsure")
     assert said.code == 0, said.err
     assert "skipped: sums x weights" in said.err
-    assert "none.gguf" in said.err
+    assert "none\\x1b[2J.gguf" in said.err
+    assert "\x1b" not in said.out + said.err + call("show", "last").out
     alone = call("run", "suites", "-c", "weights")
     assert alone.code == 5
     assert "every candidate is skipped" in alone.err
