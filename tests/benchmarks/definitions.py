@@ -101,7 +101,9 @@ def http_small(bench: Bench) -> Iterator[Result]:
 
         bare = bench.least(lambda: _bare(bench, server.url, samples, concurrency)).wall
         one = bench.least(lambda: asked("--limit", "1")).wall
-        yield at_most("http_job1_wall", bench.least(asked).wall, "s", 1.5 * ideal + one, control=bare)
+        yield at_most(
+            "http_job1_wall", bench.least(lambda: asked("--workers", "1")).wall, "s", 1.5 * ideal + one, control=bare
+        )
 
 
 def http_large(bench: Bench) -> Iterator[Result]:
@@ -114,7 +116,7 @@ def http_large(bench: Bench) -> Iterator[Result]:
             return evalkit("run", "bench.yaml", "-q", *more, cwd=folder)
 
         bare = bench.least(lambda: _bare(bench, server.url, samples, concurrency))
-        one = bench.least(asked)
+        one = bench.least(lambda: asked("--workers", "1"))
         two = bench.least(lambda: asked("--workers", "2"))
     each, bare_each = one.cpu / samples * 1000, bare.cpu / samples * 1000
     yield at_most("http_job2_cpu", each, "ms/sample", HTTP_RATIO * bare_each, control=bare_each, target=0.5)
