@@ -180,11 +180,19 @@ def _something_selected(loaded: Loaded, entries: Sequence[PlannedEntry]) -> None
         raise InvalidRun("no suite was found: nothing is measured")
     for suite in loaded.suites:
         if not len(suite.indices):
-            why = "the dataset is empty" if not suite.snapshot.count else "no sample is selected"
+            why = _why_nothing(suite)
             raise InvalidRun(f"{placed(Problem(why), suite.file)}: nothing is measured")
     if entries and all(entry.built.skipped for entry in entries):
         reasons = "; ".join(f"{entry.built.name}: {entry.built.skipped}" for entry in entries)
         raise InvalidRun(f"every candidate is skipped: nothing is measured ({reasons})")
+
+
+def _why_nothing(suite: LoadedSuite) -> str:
+    if suite.snapshot.count:
+        return "no sample is selected"
+    if suite.snapshot.meta.filtered:
+        return f"the filter keeps none of {suite.snapshot.meta.filtered} records"
+    return "the dataset is empty"
 
 
 def _keep_failed(workspace: Workspace, loaded: Loaded, request: RunRequest) -> None:

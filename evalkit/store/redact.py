@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 REDACTED = "[redacted]"
-SHORTEST = 8
+SHORTEST = 6
 # How often a text may stand in a JSON text: an answer that is JSON, in the JSON of a journal line, in a trace.
 QUOTED = 3
 # What a key starts with -> what follows. The starts are looked for first: most texts have none.
@@ -29,7 +29,7 @@ SHAPES = {
 
 
 class Redactor:
-    """Replaces given secrets of at least 8 characters, and what looks like a well-known key, by `[redacted]`.
+    """Replaces given secrets of at least 6 characters, and what looks like a well-known key, by `[redacted]`.
 
     Secrets are also found as JSON (in JSON, up to three deep) and URL escaping write them.
     """
