@@ -132,11 +132,13 @@ def is_strict(schema: Any) -> bool:
     return all(is_strict(item) for item in schema) if isinstance(schema, (list, tuple)) else True
 
 
+_UNSET = {f.name: f.default for f in fields(Generation)}
+
+
 def refuse(generation: Generation, unsupported: Iterable[str], api: str, hint: str = "") -> None:
     """Raise ValueError for a parameter that is set although the API has none of the kind: it is never dropped."""
-    defaults = {f.name: f.default for f in fields(Generation)}
     for name in unsupported:
-        if getattr(generation, name) not in (None, defaults[name]):
+        if getattr(generation, name) not in (None, _UNSET[name]):
             raise ValueError(
                 f"the {api} API has no parameter for {name!r}; leave it out{f' or {hint}' if hint else ''}"
             )
