@@ -25,7 +25,7 @@ def estimate(workspace: Workspace, plan: Plan) -> Estimate:
     means = _mean_answers(workspace, plan.entries)
     resting = {"prompt length / 4"}
     for entry in plan.entries:
-        if not entry.open or sending(entry.built.candidate) is None:
+        if not len(entry.open) or sending(entry.built.candidate) is None:
             continue
         model = entry.built.model
         inputs, outputs = _tokens(entry, means.get(model))
@@ -58,7 +58,7 @@ def _tokens(entry: PlannedEntry, mean_answer: float | None) -> tuple[float, floa
     assert candidate is not None
     step = max(1, len(entry.open) // LOOKED_AT)
     looked: list[Any] = [
-        candidate.request(entry.suite.sample(cell.sample_id), cell.repeat).body for cell in entry.open[::step]
+        candidate.request(cell.sample, cell.repeat).body for cell in entry.opened(range(0, len(entry.open), step))
     ]
     characters = sum(len(json.dumps(body, ensure_ascii=False, default=str)) for body in looked) / len(looked)
     limit = entry.suite.file.model.task.generation.max_tokens
@@ -68,7 +68,7 @@ def _tokens(entry: PlannedEntry, mean_answer: float | None) -> tuple[float, floa
 
 def _mean_answers(workspace: Workspace, entries: Sequence[PlannedEntry]) -> dict[str, float]:
     """Mean answer tokens per model in the store."""
-    if not any(entry.open and sending(entry.built.candidate) for entry in entries):
+    if not any(len(entry.open) and sending(entry.built.candidate) for entry in entries):
         return {}
     with workspace.store.open(read_only=True) as connection:
         rows = connection.execute(

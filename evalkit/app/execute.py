@@ -15,7 +15,7 @@ from evalkit.app.planning import Plan, PlannedEntry
 from evalkit.app.scoring import Scoring
 from evalkit.app.watching import Watch
 from evalkit.app.workspace import Workspace
-from evalkit.core.capabilities import closing, sending
+from evalkit.core.capabilities import closing
 from evalkit.core.errors import ErrorKind
 from evalkit.core.types import Failure, Response
 from evalkit.engine.asking import Asker, CellContext
@@ -138,18 +138,16 @@ class Execution:
         timeout_s = suite.file.model.limits.timeout_s or self.limits.timeout_s
         # A lane of one call at a time (a local server with one slot) is not shared among workers.
         shard = Shard(self.shard.index, self.shard.of) if entry.built.limits.concurrency > 1 else None
-        for place, cell in enumerate(entry.open):
+        places = range(len(entry.open))
+        mine = (place for place in places if (shard.has(place) if shard is not None else self.shard.index == 0))
+        for cell in entry.opened(mine):
             if progress.stopped is not None:
                 return
-            if not (shard.has(place) if shard is not None else self.shard.index == 0):
-                continue
-            sample = suite.sample(cell.sample_id)
-            candidate = entry.candidate_for(cell.split_id)
-            sends = sending(candidate)
-            request = sends.request(sample, cell.repeat) if sends is not None else None
+            candidate = entry.candidate_for(suite.split_of(cell.sample.id))
             yield Work(
-                entry.entry_id, cell.position, sample, cell.sample_hash, cell.repeat, cell.key, candidate, request,
-                progress, budget, suite.seed, timeout_s, entry.built.model, entry.generation,
+                entry.entry_id, cell.position, cell.sample, suite.snapshot.hash_of(cell.index), cell.repeat, cell.key,
+                candidate, entry.request_of(cell, candidate), progress, budget, suite.seed, timeout_s,
+                entry.built.model, entry.generation,
             )  # fmt: skip
 
     def _handler(self, asker: Asker) -> Handler:

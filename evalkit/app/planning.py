@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,25 +16,44 @@ from evalkit.app.loading import LoadedSuite, placed
 from evalkit.core.capabilities import sending
 from evalkit.core.errors import ConfigError, Problem
 from evalkit.core.keys import KEY_SCHEMA, call_key, digest, local_key
-from evalkit.core.types import Candidate, Sample, Sends
+from evalkit.core.types import Candidate, Request, Sample, Sends
 from evalkit.store import planning as stored
-from evalkit.store.planning import CellColumns, Open
+from evalkit.store.planning import CellColumns, OpenCells
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+    from evalkit.data.schedule import Indices
+
 MOST_PROBLEMS = 20
+MOST_REQUESTS = 20_000
+BATCH_SAMPLES = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """One open cell: its place in the scheduled order, its sample and its place in the snapshot, repeat and key."""
+
+    position: int
+    index: int
+    repeat: int
+    key: str
+    sample: Sample
 
 
 @dataclass
 class PlannedEntry:
-    """A suite x candidate of this run: its cells, and after planning the ones that are open."""
+    """A suite x candidate of this run: its cells, and after planning the ones that are open.
+
+    `requests` keeps some of the requests that were made to plan, by key, so that they are not made again to ask.
+    """
 
     suite: LoadedSuite
     built: Built
     generation: int
     entry_id: str = ""
-    open: list[Open] = field(default_factory=list)
+    open: OpenCells = field(default_factory=OpenCells.none)
+    requests: dict[str, Request] = field(default_factory=dict)
     fitted: dict[str, Candidate] = field(default_factory=dict)
 
     @property
@@ -54,6 +73,23 @@ class PlannedEntry:
         """What makes two invocations the same run, whatever generation they open."""
         return [self.suite.name, self.built.name, self.suite.suite_hash, self.suite.data_hash, self.built.fingerprint]
 
+    def opened(self, places: Iterable[int] | None = None) -> Iterator[Opened]:
+        """The open cells (those at some places among them, or all) with their samples, in scheduled order."""
+        suite, repeats = self.suite, self.suite.repeats
+        for place in range(len(self.open)) if places is None else places:
+            position = int(self.open.positions[place])
+            index = int(suite.indices[position // repeats])
+            yield Opened(
+                position, index, position % repeats, self.open.keys[place].decode(), suite.snapshot.sample(index)
+            )
+
+    def request_of(self, cell: Opened, candidate: Candidate) -> Request | None:
+        """The exact request of an open cell; None for a candidate that sends none."""
+        sends = sending(candidate)
+        if sends is None:
+            return None
+        return self.requests.pop(cell.key, None) or sends.request(cell.sample, cell.repeat)
+
     def candidate_for(self, split_id: str | None) -> Candidate:
         """Who answers: the candidate, or its fitted form on a split."""
         candidate = self.built.candidate
@@ -66,41 +102,56 @@ class PlannedEntry:
         return self.fitted[key]
 
 
-def plan_cells(entry: PlannedEntry) -> CellColumns:
-    """Every cell of an entry with its key, in scheduled order: sample by sample, its repeats together.
+def plan_cells(entry: PlannedEntry) -> Iterator[CellColumns]:
+    """Every cell of an entry with its key, in scheduled order: sample by sample, its repeats together; in batches.
 
     Raises ConfigError naming the samples that no request can be made of.
     """
+    problems: list[Problem] = []
+    indices = entry.suite.indices
+    for first in range(0, len(indices), BATCH_SAMPLES):
+        yield _plan_batch(entry, indices[first : first + BATCH_SAMPLES], problems)
+        if len(problems) >= MOST_PROBLEMS:
+            break
+    if problems:
+        raise ConfigError(problems[:MOST_PROBLEMS])
+
+
+def _plan_batch(entry: PlannedEntry, indices: Indices, problems: list[Problem]) -> CellColumns:
     suite, built = entry.suite, entry.built
     sends = sending(built.candidate)
     ids: list[str] = []
     hashes: list[str] = []
     splits: list[str | None] = []
     keys: list[str] = []
-    problems: list[Problem] = []
-    for index in suite.indices:
-        sample, content = suite.snapshot.sample(int(index)), suite.snapshot.hash_of(int(index))
+    for index in indices.tolist():
+        sample, content = suite.snapshot.sample(index), suite.snapshot.hash_of(index)
         split_id = suite.split_of(sample.id)
         try:
-            keys += [_key(entry, sends, sample, content, (repeat, split_id)) for repeat in range(suite.repeats)]
+            for repeat in range(suite.repeats):
+                keys.append(_key(entry, sends, sample, content, (repeat, split_id)))  # noqa: PERF401 - see below
         except ValueError as error:
             message = f"sample {sample.id!r}, candidate {built.name!r}: {error}"
             problems.append(placed(Problem(message), suite.file))
-            if len(problems) >= MOST_PROBLEMS:
-                break
+            continue
         ids += [sample.id] * suite.repeats
         hashes += [content] * suite.repeats
         splits += [split_id] * suite.repeats
-    if problems:
-        raise ConfigError(problems)
-    repeats = np.tile(np.arange(suite.repeats, dtype=np.int32), len(suite.indices))
-    return CellColumns(ids, hashes, repeats, splits, keys)
+    # A sample that failed may have left the keys of its first repeats: the plan is refused anyway.
+    keys = keys[: len(ids)]
+    return CellColumns(
+        ids, hashes, np.tile(np.arange(suite.repeats, dtype=np.int32), len(ids) // suite.repeats), splits, keys
+    )
 
 
 def _key(entry: PlannedEntry, sends: Sends | None, sample: Sample, content: str, cell: tuple[int, str | None]) -> str:
     repeat, split_id = cell
     if sends is not None:
-        return call_key(sends.request(sample, repeat), repeat, 0, entry.generation)
+        request = sends.request(sample, repeat)
+        key = call_key(request, repeat, 0, entry.generation)
+        if len(entry.requests) < MOST_REQUESTS:
+            entry.requests[key] = request
+        return key
     if entry.built.fits:
         given = f"{entry.suite.given(split_id).id}:{entry.suite.seed}"
         return local_key(entry.built.fingerprint, content, given, repeat, 0, entry.generation)
@@ -124,11 +175,11 @@ class Plan:
     @property
     def shared(self) -> frozenset[str]:
         """Keys that more than one open cell has."""
-        seen: set[str] = set()
-        twice: set[str] = set()
-        for key in (cell.key for entry in self.entries for cell in entry.open):
-            (twice if key in seen else seen).add(key)
-        return frozenset(twice)
+        found = [entry.open.keys for entry in self.entries if len(entry.open)]
+        if not found:
+            return frozenset()
+        keys, counts = np.unique(np.concatenate(found), return_counts=True)
+        return frozenset(key.decode() for key in keys[counts > 1])
 
 
 def new_run_id(now: float) -> str:

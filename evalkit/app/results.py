@@ -16,7 +16,7 @@ from evalkit.app.planning import Plan, PlannedEntry
 from evalkit.app.scoring import Prepared
 from evalkit.app.workers import SharedExecution
 from evalkit.app.workspace import Workspace
-from evalkit.core.fold import Mean
+from evalkit.core.fold import Majority, Mean
 from evalkit.core.keys import digest
 from evalkit.core.types import Estimate, Metric
 from evalkit.stats.fold import Observations
@@ -65,12 +65,12 @@ class Scored:
 
 def price_calls(connection: DuckDBPyConnection, workspace: Workspace) -> None:
     """Cost every call that has no cost yet, by the price table as it is now."""
-    rows = observing.unpriced_calls(connection)
     dated = max((row.dated for row in workspace.prices.rows()), default="")
-    writers.put_costs(
-        connection,
-        ((call_id, workspace.money(model, _decode(usage) if usage else {}), dated) for call_id, model, usage in rows),
-    )
+    priced = [
+        (model, usage, workspace.money(model, _decode(usage) if usage else {}))
+        for model, usage in observing.unpriced_usages(connection)
+    ]
+    observing.price_usages(connection, priced, dated)
 
 
 def finish_entries(
@@ -114,7 +114,9 @@ def results_of(
     for one in measure.prepared:
         signature = digest([one.sig, measure.data_hash])
         for metric in one.metrics:
-            found = scored_columns(connection, entry_id, one.sig, metric, measure.slices)
+            found = scored_columns(
+                connection, entry_id, one.sig, metric, measure.slices if metric.name == measure.primary else ()
+            )
             is_primary = metric.name == measure.primary
             base = {
                 "entry_id": entry_id, "scorer_sig": one.sig, "metric": metric.name, "signature": signature,
@@ -162,7 +164,11 @@ def scored_columns(
 ) -> Scored:
     """The scores of a metric with the declared worst put in where there is none."""
     needs_parts = not isinstance(metric.fold.across, Mean)
-    columns = observing.scores(connection, entry_id, (sig, metric.name), parts=needs_parts, fields=fields)
+    sliced = bool(fields)
+    wanted = observing.Wanted(
+        parts=needs_parts, answers=isinstance(metric.fold.within, Majority), tags=sliced, fields=tuple(fields)
+    )
+    columns = observing.scores(connection, entry_id, (sig, metric.name), wanted)
     scored = columns["status"] == "scored"
     value = np.where(scored, columns["value"], columns["worst"]).astype(np.float64)
     parts: dict[str, npt.NDArray[np.float64]] = {}
@@ -171,9 +177,15 @@ def scored_columns(
         parts = _parts(texts)
     seen = Observations(
         sample=columns["sample"], repeat=columns["repeat"], cluster=columns["cluster"], value=value, parts=parts,
-        answers=tuple(columns["answer"]),
+        answers=tuple(columns["answer"]) if "answer" in columns else (),
     )  # fmt: skip
-    return Scored(seen, scored, columns["status"] == "unscorable", columns["cached"], tuple(columns["tags"]))
+    return Scored(
+        seen,
+        scored,
+        columns["status"] == "unscorable",
+        columns["cached"],
+        tuple(columns["tags"]) if sliced else [()] * len(scored),
+    )
 
 
 def _parts(texts: npt.NDArray[Any]) -> dict[str, npt.NDArray[np.float64]]:

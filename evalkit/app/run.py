@@ -257,11 +257,11 @@ def _before_asking(workspace: Workspace, plan: Plan, request: RunRequest, watch:
 def _all_known(plan: Plan, request: RunRequest) -> None:
     if not request.replay_only or not plan.open_cells:
         return
-    first = next(entry for entry in plan.entries if entry.open)
-    cell = first.open[0]
+    first = next(entry for entry in plan.entries if len(entry.open))
+    cell = next(first.opened())
     raise InvalidRun(
         f"--replay-only: {plan.open_cells} answers are not in the store, the first for sample "
-        f"{cell.sample_id!r} of {first.built.name}; without --replay-only they are asked"
+        f"{cell.sample.id!r} of {first.built.name}; without --replay-only they are asked"
     )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evalkit.store.bulk import first_row
+from evalkit.store.bulk import first_row, lent
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -16,10 +16,7 @@ if TYPE_CHECKING:
 _SCORES = """
 select dense_rank() over (order by c.sample_id) - 1 as sample, c.repeat,
        dense_rank() over (order by coalesce(m.cluster, c.sample_id)) - 1 as cluster,
-       s.status, s.value, s.worst, {parts} s.answer, a.cached,
-       list_concat(coalesce(m.tags, []), list_filter(list_transform($fields, lambda f:
-         f || ':' || coalesce(m.meta ->> ('$."' || f || '"'), m.input ->> ('$."' || f || '"'))),
-         lambda x: x is not null)) as tags
+       s.status, s.value, s.worst, a.cached {more}
 from cell c
 join answer a using (entry_id, position)
 join score s on s.call_id = a.call_id and s.sample_hash = c.sample_hash and s.scorer_sig = $sig and s.metric = $metric
@@ -28,6 +25,21 @@ left join sample m on m.data_hash = e.data_hash and m.sample_id = c.sample_id an
 where c.entry_id = $entry
 order by c.sample_id, c.repeat
 """
+_PARTS = ", s.parts, s.worst_parts"
+_ANSWERS = ", s.answer"
+_TAGS = """, list_concat(coalesce(m.tags, []), list_filter(list_transform($fields, lambda f:
+         f || ':' || coalesce(m.meta ->> ('$."' || f || '"'), m.input ->> ('$."' || f || '"'))),
+         lambda x: x is not null)) as tags"""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which columns beside the values are read: parts, extracted answers, tags (with `field:value` of `fields`)."""
+
+    parts: bool = False
+    answers: bool = False
+    tags: bool = False
+    fields: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +51,18 @@ class Counts:
     cached: int
 
 
-def scores(
-    connection: DuckDBPyConnection, entry_id: str, of: tuple[str, str], *, parts: bool, fields: Sequence[str] = ()
-) -> dict[str, Any]:
+def scores(connection: DuckDBPyConnection, entry_id: str, of: tuple[str, str], wanted: Wanted) -> dict[str, Any]:
     """The scores of one metric (scorer signature, name) as arrays of equal length, ordered by (sample, repeat).
 
     `sample` and `cluster` are codes from 0; `value` and `worst` are NaN where absent; texts are None where absent;
-    `parts` and `worst_parts` are JSON texts, read only when asked for. `tags` also has `field:value` for each of
-    `fields` that a sample has in its meta or input.
+    `parts` and `worst_parts` are JSON texts. `tags` also has `field:value` for each wanted field that a sample has in
+    its meta or input.
     """
-    wanted = "s.parts, s.worst_parts," if parts else ""
-    found = connection.execute(
-        _SCORES.format(parts=wanted), {"entry": entry_id, "sig": of[0], "metric": of[1], "fields": list(fields)}
-    ).fetchnumpy()
+    more = (_PARTS if wanted.parts else "") + (_ANSWERS if wanted.answers else "") + (_TAGS if wanted.tags else "")
+    asked: dict[str, Any] = {"entry": entry_id, "sig": of[0], "metric": of[1]}
+    if wanted.tags:
+        asked["fields"] = list(wanted.fields)
+    found = connection.execute(_SCORES.format(more=more), asked).fetchnumpy()
     columns: dict[str, Any] = {}
     for name, array in found.items():
         if name in ("value", "worst"):
@@ -98,10 +109,26 @@ def errored_cells(connection: DuckDBPyConnection, entry_id: str) -> int:
     return int(row[0]) if row else 0
 
 
-def unpriced_calls(connection: DuckDBPyConnection) -> Iterator[tuple[str, str | None, str | None]]:
-    """Calls without a cost row: call id, model, usage as JSON text."""
-    rows = connection.execute(
-        "select k.call_id, k.model, k.usage from call k"
+def unpriced_usages(connection: DuckDBPyConnection) -> list[tuple[str | None, str | None]]:
+    """What calls without a cost row used: model and usage as JSON text, each pair once."""
+    rows: list[tuple[str | None, str | None]] = connection.execute(
+        "select distinct k.model, k.usage::varchar from call k"
         " where not exists (select 1 from cost u where u.call_id = k.call_id)"
     ).fetchall()
-    yield from rows
+    return rows
+
+
+def price_usages(
+    connection: DuckDBPyConnection, priced: Sequence[tuple[str | None, str | None, float | None]], dated: str
+) -> None:
+    """Cost every call without a cost row by its (model, usage); a price of None is unknown."""
+    if not priced:
+        return
+    models, usages, prices = zip(*priced, strict=True)
+    with lent(connection, "priced", {"model": models, "usage": usages, "usd": prices}):
+        connection.execute(
+            "insert into cost select k.call_id, p.usd, ? from call k join priced p"
+            " on p.model is not distinct from k.model and p.usage is not distinct from k.usage::varchar"
+            " where not exists (select 1 from cost u where u.call_id = k.call_id)",
+            [dated],
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from evalkit.core.errors import ErrorKind, Finish
 from evalkit.core.types import Failure, Response, Step
-from evalkit.store.bulk import first_row
+from evalkit.store.bulk import first_row, lent
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -31,16 +31,20 @@ class CellColumns:
     keys: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Open:
-    """A cell without an answer."""
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenCells:
+    """Cells without an answer, in scheduled order: positions and keys (32 hex digits), arrays of equal length."""
 
-    position: int
-    sample_id: str
-    sample_hash: str
-    repeat: int
-    split_id: str | None
-    key: str
+    positions: npt.NDArray[np.int64]
+    keys: npt.NDArray[np.bytes_]
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    @classmethod
+    def none(cls) -> OpenCells:
+        """No cells."""
+        return cls(np.zeros(0, dtype=np.int64), np.zeros(0, dtype="S32"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,26 +80,24 @@ def copy_cells(connection: DuckDBPyConnection, entry_id: str, source: str) -> No
     )
 
 
-def insert_cells(connection: DuckDBPyConnection, entry_id: str, cells: CellColumns) -> None:
-    """Plan cells; positions count from 0 in the given order."""
-    if not len(cells.keys):
-        return
-    columns: dict[str, Any] = {
-        "position": np.arange(len(cells.keys), dtype=np.int64),
-        "sample_id": np.array(cells.sample_ids, dtype=object),
-        "sample_hash": np.array(cells.sample_hashes, dtype=object),
-        "repeat": cells.repeats,
-        "split_id": np.array(cells.splits, dtype=object),
-        "call_key": np.array(cells.keys, dtype=object),
-    }
-    connection.register("planned", columns)
-    try:
-        connection.execute(
-            "insert into cell select ?, position, sample_id, sample_hash, repeat, split_id, call_key from planned",
-            [entry_id],
-        )
-    finally:
-        connection.unregister("planned")
+def insert_cells(connection: DuckDBPyConnection, entry_id: str, batches: Iterable[CellColumns]) -> None:
+    """Plan cells, batch by batch; positions count from 0 in the given order."""
+    first = 0
+    for cells in batches:
+        columns: dict[str, Any] = {
+            "position": np.arange(first, first + len(cells.keys), dtype=np.int64),
+            "sample_id": np.array(cells.sample_ids, dtype=object),
+            "sample_hash": np.array(cells.sample_hashes, dtype=object),
+            "repeat": cells.repeats,
+            "split_id": np.array(cells.splits, dtype=object),
+            "call_key": np.array(cells.keys, dtype=object),
+        }
+        first += len(cells.keys)
+        with lent(connection, "planned", columns):
+            connection.execute(
+                "insert into cell select ?, position, sample_id, sample_hash, repeat, split_id, call_key from planned",
+                [entry_id],
+            )
 
 
 def link_known(connection: DuckDBPyConnection, entry_id: str, generation: int) -> None:
@@ -119,15 +121,14 @@ def forget_failures(connection: DuckDBPyConnection, entry_id: str) -> None:
     )
 
 
-def still_open(connection: DuckDBPyConnection, entry_id: str) -> list[Open]:
-    """Cells without an answer, in scheduled order."""
-    rows = connection.execute(
-        "select c.position, c.sample_id, c.sample_hash, c.repeat, c.split_id, c.call_key from cell c "
-        "where c.entry_id = ? and not exists ("
+def still_open(connection: DuckDBPyConnection, entry_id: str) -> OpenCells:
+    """Cells without an answer."""
+    found = connection.execute(
+        "select c.position, c.call_key from cell c where c.entry_id = ? and not exists ("
         "  select 1 from answer a where a.entry_id = c.entry_id and a.position = c.position) order by c.position",
         [entry_id],
-    ).fetchall()
-    return [Open(*row) for row in rows]
+    ).fetchnumpy()
+    return OpenCells(np.asarray(found["position"], dtype=np.int64), np.asarray(found["call_key"]).astype("S32"))
 
 
 def unscored(connection: DuckDBPyConnection, entry_id: str, size: int = 2000) -> Iterator[list[Answered]]:
