@@ -20,7 +20,7 @@ from evalkit.store import faults, migrate
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-MEMORY_LIMIT = "256MB"
+MEMORY_LIMIT = "128MB"
 THREADS = 2
 _LONGEST_PAUSE_S = 0.25
 # Threads of one process share DuckDB's instance of a file, and with it the conflicts of transactions.

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Bad", "Line", "LoadReport", "compact", "load_all", "load_run", "read"]
 
-BATCH_LINES = 20_000
+BATCH_LINES = 5_000
 BATCH_BYTES = 16 * 1024 * 1024
-LINES_PER_OPEN = 120_000
+LINES_PER_OPEN = 60_000
 BYTES_PER_OPEN = 128 * 1024 * 1024
 _LET_OTHERS_IN_S = 0.3
 
