@@ -20,7 +20,9 @@ from evalkit.store import faults, migrate
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-MEMORY_LIMIT = "128MB"
+# Reading may need much at once; loading goes in parts, and what it holds is what the run holds.
+MEMORY_LIMIT = "1GB"
+BULK_MEMORY_LIMIT = "128MB"
 THREADS = 2
 _LONGEST_PAUSE_S = 0.25
 # Threads of one process share DuckDB's instance of a file, and with it the conflicts of transactions.
@@ -183,7 +185,7 @@ class Store:
         return duckdb.connect(str(self.path), read_only=read_only, config=self._settings)
 
     def _unlogged(self) -> DuckDBPyConnection:
-        connection = duckdb.connect(config=self._settings)
+        connection = duckdb.connect(config={**self._settings, "memory_limit": BULK_MEMORY_LIMIT})
         try:
             quoted = str(self.path).replace("'", "''")
             connection.execute(f"attach '{quoted}' as store (recovery_mode no_wal_writes)")
