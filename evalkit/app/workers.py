@@ -130,7 +130,8 @@ def recipe_of(plan: Plan, request: RunRequest, root: Path, environ: dict[str, st
     """What workers need to build the same plan."""
     entries = {(e.suite.name, e.built.name): (e.entry_id, e.generation) for e in plan.entries}
     paths = tuple(path.resolve() for path in request.paths)
-    return Recipe(root, environ, replace(request, paths=paths), plan.run_id, plan.identity, entries)
+    checked = replace(request.selection, checked=True)
+    return Recipe(root, environ, replace(request, paths=paths, selection=checked), plan.run_id, plan.identity, entries)
 
 
 def ask_share(recipe: Recipe, shard: Shard, link: Link) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # Reading may need much at once; loading goes in parts, and what it holds is what the run holds.
 MEMORY_LIMIT = "1GB"
-BULK_MEMORY_LIMIT = "128MB"
+BULK_MEMORY_LIMIT = "512MB"
 THREADS = 2
 _LONGEST_PAUSE_S = 0.25
 # Threads of one process share DuckDB's instance of a file, and with it the conflicts of transactions.

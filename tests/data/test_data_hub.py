@@ -218,6 +218,8 @@ def test_without_the_library_the_extra_is_named(tmp_path: Path, monkeypatch: pyt
         hidden.setattr(sys, "path", [str(tmp_path), *(p for p in sys.path if "site-packages" not in p)])
         with pytest.raises(MissingComponent, match=r"evalkit\[hf\]"):
             hub._library()
+    # What was found just now is a bare folder; nothing after this test may meet it.
+    sys.modules.pop("datasets")
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(MissingComponent, match=r"evalkit\[hf\]"):
         hub._library()
