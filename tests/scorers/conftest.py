@@ -14,13 +14,54 @@ import pytest
 from evalkit import registry
 from evalkit.core.errors import ErrorKind, Finish
 from evalkit.core.fold import Mean, Sums
-from evalkit.core.types import Failure, Metric, Response, Sample, Score
+from evalkit.core.keys import digest_bytes
+from evalkit.core.types import Failure, Metric, Response, Sample, Score, Step
 
 CASES = Path(__file__).parents[1] / "cases" / "scorers"
 
 
+MEDIA = Path(__file__).parents[1] / "cases" / "media"
+TYPES = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".flac": "audio/flac",
+    ".wav": "audio/wav",
+    ".json": "application/json",
+}
+
+
+class Files:
+    """Blobs in memory; a file of tests/cases/media is put when a case names it."""
+
+    def __init__(self) -> None:
+        self.data: dict[str, bytes] = {}
+
+    def put(self, data: bytes, media_type: str) -> dict[str, str]:
+        name = digest_bytes(data)
+        self.data[name] = data
+        return {"$blob": name, "type": media_type}
+
+    def get(self, ref: Any) -> bytes:
+        return self.data[ref if isinstance(ref, str) else ref["$blob"]]
+
+    def attached(self, value: Any) -> Any:
+        """A case's value with blob references in place of {"$file": name}."""
+        if isinstance(value, dict) and set(value) == {"$file"}:
+            path = MEDIA / value["$file"]
+            return self.put(path.read_bytes(), TYPES.get(path.suffix, "application/octet-stream"))
+        if isinstance(value, dict):
+            return {key: self.attached(inner) for key, inner in value.items()}
+        return [self.attached(inner) for inner in value] if isinstance(value, list) else value
+
+
 class Priced:
     """A context that knows one price: an output token costs a thousandth of a dollar; usage without one has no price."""
+
+    repeat = 0
+    seed = 0
+
+    def __init__(self) -> None:
+        self.blobs = Files()
 
     def money(self, response: Response) -> float | None:
         tokens = response.usage.get("output_tokens")
@@ -40,12 +81,19 @@ def response_of(item: dict[str, Any]) -> Response:
         finish=finish,
         error=error,
         usage=item.get("usage", {}),
+        tool_calls=tuple(item.get("tool_calls", ())),
+        trace=tuple(Step(**step) for step in item.get("trace", ())),
+        meta=item.get("response_meta", {}),
         **{k: item.get(k) for k in keys},
     )
 
 
 def score(scorer: Any, item: dict[str, Any]) -> dict[str, Score]:
-    return dict(asyncio.run(scorer.score(sample_of(item), [response_of(item)], Priced())))
+    """Scores of one item; scorers of repeats or of a pair find the other answers under `more` (a list of items)."""
+    ctx = Priced()
+    item = ctx.blobs.attached(item)
+    responses = [response_of(item), *(response_of({**item, **other}) for other in item.get("more", ()))]
+    return dict(asyncio.run(scorer.score(sample_of(item), responses, ctx)))
 
 
 def one(spec: str, output: Any, target: Any = None, **more: Any) -> Score:
