@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
-from evalkit.core.types import Batches, Candidate, Closes, Fits, Sends
+from evalkit.core.types import Batches, Candidate, Closes, Fits, FitsAsking, Generation, Sends
 
 
 def sending(candidate: Candidate | None) -> Sends | None:
@@ -20,6 +20,30 @@ def batching(candidate: Candidate | None) -> Batches | None:
 def fitting(candidate: Candidate | None) -> Fits | None:
     """The candidate as one that learns, or None."""
     return cast("Fits", candidate) if hasattr(candidate, "fit") else None
+
+
+def fitting_by_asking(candidate: Candidate | None) -> FitsAsking | None:
+    """The candidate as one that asks others while it learns, or None."""
+    return cast("FitsAsking", candidate) if hasattr(candidate, "fit_asking") else None
+
+
+def learns(candidate: Candidate | None) -> bool:
+    """Whether it must learn before it answers."""
+    return fitting(candidate) is not None or fitting_by_asking(candidate) is not None
+
+
+def needed(scorer: Any) -> tuple[str, ...]:
+    """The names of the candidates that a scorer asks; none for most."""
+    return tuple(getattr(scorer, "needs", ()))
+
+
+def conversing(candidate: Candidate, generation: Generation | None = None) -> Candidate:
+    """The candidate as one that answers `input.messages` as they stand, with `generation` over its own parameters.
+
+    A candidate that is no chat comes back as it is: it reads whatever else the sample's input has.
+    """
+    change = getattr(candidate, "conversing", None)
+    return candidate if change is None else cast("Candidate", change(generation))
 
 
 def closing(candidate: Candidate | None) -> Closes | None:

@@ -25,6 +25,7 @@ __all__ = [
     "Failure",
     "Family",
     "Fits",
+    "FitsAsking",
     "Generation",
     "Given",
     "Kind",
@@ -169,7 +170,12 @@ class Context(Protocol):
     @property
     def blobs(self) -> Blobs: ...
     @property
-    def sandbox(self) -> Any: ...
+    def sandbox(self) -> Any:
+        """Where code from a model runs; raises MissingComponent where nothing isolates it."""
+
+    def candidate(self, name: str) -> Candidate:
+        """A candidate that the scorer named in `needs`; raises KeyError for another name."""
+
     async def ask(self, candidate: Candidate, sample: Sample, stage: str = "") -> Response:
         """Ask another candidate through the engine: keyed, cached, budgeted, traced."""
 
@@ -275,6 +281,13 @@ class Fits(Protocol):
 
 
 @runtime_checkable
+class FitsAsking(Protocol):
+    """A candidate that asks others while it learns (embedding a corpus); a new object, never a changed one."""
+
+    def fit_asking(self, given: Given, seed: int, ctx: Context) -> Awaitable[Candidate]: ...
+
+
+@runtime_checkable
 class Batches(Protocol):
     """A candidate that answers many samples at once; same length and order, an error per item."""
 
@@ -340,7 +353,10 @@ class Scorer(Protocol):
     """A frozen dataclass whose fields are its options.
 
     `metrics` are the names it emits; the first is its main one. `version` rises when its numbers change; `libraries`
-    are the packages whose versions belong to the signature. `heavy` scorers run in worker processes.
+    are the packages whose versions belong to the signature. `heavy` scorers run in worker processes, with a context that
+    has blobs, seed and repeat only. `takes` says when it is called: "one" with each answer at once; "repeats" after the
+    run with the answers of all repeats of a sample; "pair" after the run with an answer and that of the candidate named
+    by its field `against`. A scorer that asks others names them in `needs` (a tuple of names; it may be absent).
     """
 
     @property

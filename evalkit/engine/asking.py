@@ -14,7 +14,7 @@ from evalkit.core.capabilities import sending
 from evalkit.core.errors import ErrorKind, MissingComponent
 from evalkit.core.keys import call_key, local_key, sample_hash
 from evalkit.core.types import Candidate, Failure, Request, Response, Sample, Sends, Step
-from evalkit.core.units import tokens
+from evalkit.core.units import Usage, tokens
 from evalkit.engine.journal import Journal
 from evalkit.engine.limits import Lane, LaneLimits
 from evalkit.engine.records import Link, Origin, call_record
@@ -22,6 +22,7 @@ from evalkit.engine.retry import timed_out
 from evalkit.engine.work import Settings, Work, stop_reason
 
 Answer = tuple[str, Response]
+STAGES = "stages"
 _REMEMBERED = 50_000
 
 
@@ -104,11 +105,18 @@ class Asker:
             ordinal=ordinal,
             stage=stage,
             lane=sends.lane if sends else None,
-            model=named or (sends.model if sends else getattr(candidate, "model", None)),
+            model=named or self.priced_as(candidate),
             endpoint=request.endpoint if request is not None else None,
             request=request.body if request is not None else None,
             started=time.time(),
         )
+
+    def priced_as(self, candidate: Candidate) -> str | None:
+        """What the price table calls a candidate; None where nobody said, so that its price is unknown."""
+        sends, models = sending(candidate), self.settings.models
+        if sends is not None:
+            return models.get(sends.lane) or sends.model
+        return models.get(candidate.fingerprint) or getattr(candidate, "model", None)
 
     def _record(self, origin: Origin, response: Response, work: Work) -> Answer:
         self.journal.append(call_record(origin, response))
@@ -135,7 +143,9 @@ class Asker:
             return Response(error=Failure(ErrorKind.CANDIDATE, text), seconds=time.monotonic() - begun)
         if response.seconds is None:
             response = replace(response, seconds=time.monotonic() - begun)
-        return replace(response, trace=tuple(ctx.steps)) if ctx.steps else response
+        if not ctx.steps:
+            return response
+        return replace(response, trace=tuple(ctx.steps), meta={**response.meta, STAGES: ctx.stages})
 
     async def _attempts(self, candidate: Sends, request: Request, work: Work, key: str) -> tuple[Response, int]:
         lane = self.lanes.get(candidate.lane)
@@ -185,17 +195,16 @@ class Asker:
 
     async def sub(self, parent: CellContext, candidate: Candidate, sample: Sample, stage: str) -> Response:
         """A call inside a cell: the same rules, its own key, its own record, a step in the parent's trace."""
-        work, ordinal = parent.work, parent.next_ordinal(candidate)
+        work = parent.work
         sends = sending(candidate)
-        request = sends.request(sample, work.repeat) if sends is not None else None
-        generation = work.generation
-        if request is not None:
-            key = call_key(request, work.repeat, ordinal, generation)
-        else:
-            key = local_key(candidate.fingerprint, sample_hash(sample), None, work.repeat, ordinal, generation)
+        try:
+            request = sends.request(sample, work.repeat) if sends is not None else None
+        except ValueError as error:
+            return Response(error=Failure(ErrorKind.BAD_REQUEST, f"{stage}: {error}"))
+        key = _sub_key(parent, candidate, sample, request)
         earlier = await self._earlier(key) or self.settings.known(key)
         if earlier is not None:
-            parent.steps.append(Step(stage, key, cached=True))
+            parent.took(stage, key, candidate, earlier[1], cached=True)
             return earlier[1]
         if spent := work.budget.exhausted():
             return Response(error=Failure(ErrorKind.BUDGET, spent))
@@ -203,7 +212,7 @@ class Asker:
             answer = await self._once(key, self._sub_ask(parent, candidate, sample, request, (key, stage)), keep=True)
         except NotAsked:
             return Response(error=Failure(ErrorKind.BUDGET, work.progress.stopped or "not asked"))
-        parent.steps.append(Step(stage, key, cached=False))
+        parent.took(stage, key, candidate, answer[1], cached=False)
         return answer[1]
 
     async def _sub_ask(
@@ -222,14 +231,34 @@ class Asker:
         return self._record(origin, response, work)
 
 
+def _sub_key(parent: CellContext, candidate: Candidate, sample: Sample, request: Request | None) -> str:
+    """The key of a call inside a cell; equal questions of one cell are told apart by how often they were asked."""
+    work = parent.work
+    repeat, generation = work.repeat, work.generation
+    if request is not None:
+        ordinal = parent.next_ordinal(call_key(request, repeat, 0, generation))
+        return call_key(request, repeat, ordinal, generation)
+    content = sample_hash(sample)
+    ordinal = parent.next_ordinal(local_key(candidate.fingerprint, content, None, repeat, 0, generation))
+    return local_key(candidate.fingerprint, content, None, repeat, ordinal, generation)
+
+
 class CellContext:
-    """The `Context` of one cell: what a candidate or scorer may use of the rest of evalkit."""
+    """The `Context` of one cell: what a candidate or scorer may use of the rest of evalkit.
+
+    `stages` says of each call inside the cell: stage, model, usage, seconds, whether its answer was known, its error.
+    """
 
     def __init__(self, asker: Asker, work: Work) -> None:
         self._asker, self.work = asker, work
         self.steps: list[Step] = []
+        self.stages: list[list[Any]] = []
         self.calls = 0
         self._asked: dict[str, int] = {}
+
+    def aside(self) -> CellContext:
+        """A context for calls that belong to no answer, such as those of learning: they leave no step in a trace."""
+        return CellContext(self._asker, self.work)
 
     @property
     def repeat(self) -> int:
@@ -245,7 +274,13 @@ class CellContext:
 
     @property
     def sandbox(self) -> Any:
-        raise MissingComponent("there is no sandbox in this version: code from models is never run")
+        if self._asker.settings.sandbox is None:
+            raise MissingComponent("no sandbox was lent to this run: code from models is never run without one")
+        return self._asker.settings.sandbox
+
+    def candidate(self, name: str) -> Candidate:
+        """A candidate that a scorer named in `needs`; raises KeyError for another name."""
+        return self._asker.settings.candidate(self.work.entry, name)
 
     async def ask(self, candidate: Candidate, sample: Sample, stage: str = "") -> Response:
         """Ask another candidate through the engine: keyed, cached, budgeted, traced."""
@@ -257,11 +292,31 @@ class CellContext:
 
     def money(self, response: Response) -> float | None:
         """What the response cost in US dollars by the run's price table; None when a price is unknown."""
-        return self._asker.settings.money(self.work.model, response.usage)
+        return money_of(response, self.work.model, self._asker.settings.money)
 
-    def next_ordinal(self, candidate: Candidate) -> int:
-        """How often this cell has asked this candidate before: keeps equal requests inside one cell apart."""
+    def took(self, stage: str, key: str, candidate: Candidate, response: Response, *, cached: bool) -> None:
+        """Keep a finished call inside the cell as a step, with what it used; those inside it take its place."""
+        self.steps.append(Step(stage, key, cached=cached))
+        inner = response.meta.get(STAGES)
+        if inner:
+            self.stages += [[f"{stage}/{name}", *rest] for name, *rest in inner]
+            return
+        error = response.error.kind.value if response.error is not None else None
+        model = self._asker.priced_as(candidate)
+        self.stages.append([stage, model, dict(response.usage), response.seconds, cached, error])
+
+    def next_ordinal(self, key: str) -> int:
+        """How often this cell has asked this question before."""
         self.calls += 1
-        count = self._asked.get(candidate.fingerprint, 0)
-        self._asked[candidate.fingerprint] = count + 1
+        count = self._asked.get(key, 0)
+        self._asked[key] = count + 1
         return count
+
+
+def money_of(response: Response, model: str | None, money: Callable[[str | None, Usage], float | None]) -> float | None:
+    """What an answer cost in US dollars: the sum over its stages where it has any; None when a price is unknown."""
+    stages = response.meta.get(STAGES)
+    if not stages:
+        return money(model, response.usage)
+    spent = [money(part, usage) for _, part, usage, _, _, error in stages if error is None or usage]
+    return None if None in spent else sum(one for one in spent if one is not None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from evalkit.core.errors import ErrorKind
 from evalkit.core.types import Blobs, Candidate, Request, Response, Sample
@@ -72,11 +72,17 @@ class LaneWork:
     in_process: bool = False
 
 
+def _unknown(entry: str, name: str) -> Candidate:
+    raise KeyError(f"{name!r} is none of the candidates that the scorers of {entry!r} named")
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How the engine asks: retries, drain time after ctrl-C, and what `app` lends to contexts.
 
     `shared` holds the keys that more than one cell has. `known` finds the answer of a sub-call in the store.
+    `candidate` gives the candidate of a name to the scorers of an entry; `models` maps the lane or the fingerprint of a
+    candidate to what the price table calls it; `sandbox` runs code, None where nothing does.
     """
 
     retries: Retries
@@ -85,6 +91,9 @@ class Settings:
     render: Callable[[str, Mapping[str, object]], str]
     shared: frozenset[str] = frozenset()
     known: Callable[[str], tuple[str, Response] | None] = field(default=lambda _key: None)
+    candidate: Callable[[str, str], Candidate] = field(default=_unknown)
+    models: Mapping[str, str] = field(default_factory=dict)
+    sandbox: Any = None
     drain_s: float = 30.0
     batch: int = 64
 

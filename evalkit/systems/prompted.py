@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Protocol
 
 from evalkit.core.errors import ErrorKind
@@ -18,6 +18,19 @@ class Prompt(Protocol):
     def hash(self) -> str: ...
     def messages(self, sample: Sample, shots: Sequence[Sample] = ()) -> list[Message]:
         """The messages for one sample; raises ValueError for a sample that they cannot be made of."""
+
+
+class Conversation:
+    """A prompt that says what the sample's input holds under `messages`, and nothing else."""
+
+    hash = "the sample's own messages"
+
+    def messages(self, sample: Sample, shots: Sequence[Sample] = ()) -> list[Message]:  # noqa: ARG002 - the protocol's
+        """The messages as they stand; raises ValueError where there are none."""
+        found = sample.input.get("messages")
+        if not isinstance(found, Sequence) or isinstance(found, str) or not found:
+            raise ValueError(f"sample {sample.id!r} has no messages to be said")
+        return list(found)
 
 
 @dataclass(frozen=True)
@@ -54,7 +67,16 @@ class Prompted:
 
     def request(self, sample: Sample, repeat: int) -> Request:
         """The exact request for a sample; raises ValueError when its messages cannot be made."""
-        return self.chat.request(self.prompt.messages(sample, self.shots), self._generation(repeat))
+        generation = self._generation(repeat)
+        tools = sample.input.get("tools")
+        if tools:
+            generation = replace(generation, tools=_tools(sample.id, tools))
+        return self.chat.request(self.prompt.messages(sample, self.shots), generation)
+
+    def conversing(self, generation: Generation | None = None) -> Prompted:
+        """The same model asked with the sample's own messages; what `generation` sets goes over its own parameters."""
+        chosen = self.generation if generation is None else _over(self.generation, generation)
+        return Prompted(self.name, self.chat, Conversation(), chosen, extra=self.extra)
 
     async def send(self, request: Request) -> Response:
         """One attempt on the wire."""
@@ -79,3 +101,15 @@ class Prompted:
         if known is None:
             known = self._seeded[repeat] = replace(self.generation, seed=self.generation.seed + repeat)
         return known
+
+
+def _over(base: Generation, change: Generation) -> Generation:
+    plain = Generation()
+    changed = {f.name: getattr(change, f.name) for f in fields(change)}
+    return replace(base, **{name: value for name, value in changed.items() if value != getattr(plain, name)})
+
+
+def _tools(sample_id: str, tools: Any) -> tuple[Mapping[str, Any], ...]:
+    if not isinstance(tools, Sequence) or not all(isinstance(tool, Mapping) and "name" in tool for tool in tools):
+        raise ValueError(f"sample {sample_id!r}: `tools` must be a list of objects with a name")
+    return tuple(tools)
