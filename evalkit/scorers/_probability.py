@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 from evalkit.core.types import Metric, Response, Sample, Score
 from evalkit.scorers._answers import answer_json
 from evalkit.scorers._base import OneAnswer, trouble, unscorable
+from evalkit.scorers._labelled import SUM_TOLERANCE, standard
 from evalkit.scorers._targets import kind, label
 
 _TRUTHS = {"1": "1", "true": "1", "0": "0", "false": "0"}
-SUM_TOLERANCE = 0.02
 
 
 class Forecast(NamedTuple):
@@ -38,7 +38,7 @@ class ProbabilityScorer(OneAnswer):
         truth = _truth(sample)
         value, reason = answer_json(response)
         if reason is None:
-            forecast = read(value, truth, self.positive)
+            forecast = read(standard(value), truth, self.positive)
             if isinstance(forecast, Forecast):
                 return {self.metrics[0].name: self.judge(forecast)}
             reason = forecast
