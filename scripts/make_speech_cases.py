@@ -17,9 +17,10 @@ FOLDER = Path(__file__).parents[1] / "tests" / "cases" / "scorers"
 COMMAND = "python scripts/make_speech_cases.py"
 Pair = tuple[str, str]
 
-WORDS = (
-    "the harbour master wrote down every ship that came in after dusk and the gulls ate what the cooks threw overboard"
-).split()
+TOLD = """
+the harbour master wrote down every ship that came in after dusk and the gulls ate what the cooks threw overboard
+"""
+WORDS = TOLD.split()
 EDGES: list[Pair] = [
     ("", ""),
     ("", "thank you for watching"),

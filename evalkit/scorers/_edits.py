@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from evalkit.core.errors import MissingComponent
 
 Units = Sequence[str]
-Operation = tuple[str, int, int]
+_CHUNK = 4096
 
 
 class Edits(NamedTuple):
@@ -61,9 +62,24 @@ def aligned(reference: Units, hypothesis: Units) -> tuple[Edits, Any]:
 
 def edit_counts(pairs: Iterable[tuple[Units, Units]]) -> npt.NDArray[np.int64]:
     """Counts of many (reference, hypothesis) pairs, [n, 4]: substitutions, deletions, insertions, hits."""
+    several = iter(pairs)
+    chunks = iter(lambda: list(islice(several, _CHUNK)), [])
+    return np.concatenate([np.zeros((0, 4), np.int64), *map(_chunk, chunks)])
+
+
+def _chunk(pairs: list[tuple[Units, Units]]) -> npt.NDArray[np.int64]:
     find = editops()
-    found = [_counted(len(one), len(other), find(one, other)) for one, other in pairs]
-    return np.array(found, dtype=np.int64).reshape(len(found), 4)
+    found = [find(one, other) for one, other in pairs]
+    n, m, edits = (np.fromiter(map(len, column), np.int64, len(pairs)) for column in (*zip(*pairs, strict=True), found))
+    s = edits - np.abs(n - m)
+    for at in np.flatnonzero(s > 1).tolist():
+        s[at] = _replaced(found[at])
+    deleted = (edits - s + n - m) // 2
+    return np.stack([s, deleted, deleted - (n - m), n - s - deleted], axis=1)
+
+
+def _replaced(operations: Any) -> int:
+    return [operation[0] for operation in operations.as_list()].count("replace")
 
 
 def _counted(reference: int, hypothesis: int, operations: Any) -> Edits:
@@ -71,6 +87,6 @@ def _counted(reference: int, hypothesis: int, operations: Any) -> Edits:
     apart = reference - hypothesis
     # Deletions minus insertions is the difference of lengths; so up to one edit beyond it, the distance says it all.
     spare = distance - abs(apart)
-    substituted = spare if spare <= 1 else sum(operation[0] == "replace" for operation in operations.as_list())
+    substituted = spare if spare <= 1 else _replaced(operations)
     deleted = (distance - substituted + apart) // 2
     return Edits(substituted, deleted, deleted - apart, reference - substituted - deleted)

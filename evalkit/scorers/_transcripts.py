@@ -28,8 +28,10 @@ _LOOSE_APOSTROPHE = re.compile(r"(?<![^\W_])'|'(?![^\W_])")
 
 def basic(text: str) -> str:
     """NFC and lower case; punctuation and symbols (Unicode P and S) become spaces, but for apostrophes in a word."""
-    plain = unicodedata.normalize("NFC", text).lower().translate(_APOSTROPHES)
-    return " ".join(_LOOSE_APOSTROPHE.sub(" ", plain.translate(_spaces())).split())
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text).translate(_APOSTROPHES)
+    plain = text.lower().translate(_spaces())
+    return " ".join((_LOOSE_APOSTROPHE.sub(" ", plain) if "'" in plain else plain).split())
 
 
 @cache

@@ -24,8 +24,8 @@ NAMES = ("wer", "cer", "mer", "wil")
 _KEYS = ("s", "d", "i", "h", "n")
 _SHOWN_ROWS = 60
 _LONGEST_UNIT = 40
-_TAGS = {"replace": "S", "delete": "D", "insert": "I"}
 _KINDS = {"substitutions": "s", "deletions": "d", "insertions": "i"}
+_SHARES = {name: tuple(f"{name}_{kind}" for kind in _KINDS) for name in ("wer", "cer")}
 
 
 def _reference(columns: Columns) -> Floats:
@@ -56,10 +56,6 @@ def information_lost(columns: Columns) -> Floats:
     return np.where(columns["n"] > 0, np.where(words + said > 0, 1.0 - kept, 0.0), np.nan)
 
 
-def _rate(edits: Edits, errors: int) -> float:
-    return errors / (edits.reference or 1)
-
-
 def _mer(edits: Edits) -> float:
     return edits.errors / ((edits.errors + edits.hits) or 1)
 
@@ -83,8 +79,8 @@ def _metrics(name: str) -> tuple[Metric, ...]:
         return (_metric("wil", information_lost, kind="corpus", top=1.0, primary=True),)
     whole = _metric(name, partial(error_rate, errors="sdi"), kind="ratio", top=None, primary=True)
     kinds = [
-        _metric(f"{name}_{told}", partial(error_rate, errors=part), kind="ratio", top=None, primary=False)
-        for told, part in _KINDS.items()
+        _metric(told, partial(error_rate, errors=part), kind="ratio", top=None, primary=False)
+        for told, part in zip(_SHARES[name], _KINDS.values(), strict=True)
     ]
     return (whole, *kinds)
 
@@ -131,17 +127,17 @@ class ErrorRate(TextScorer):
     def judge(self, sample: Sample, text: str) -> Mapping[str, Score]:
         """Align with the nearest reference."""
         said = self.units(text)
-        golds = [self.units(gold) for gold in texts(sample)]
-        found = [(gold, *aligned(gold, said)) for gold in golds]
-        gold, edits, operations = found[0] if len(found) == 1 else min(found, key=lambda one: self._value(one[1]))
+        golds = texts(sample)
+        gold, edits, operations = self._aligned(golds[0], said) if len(golds) == 1 else self._nearest(golds, said)
         answer = shown(said if isinstance(said, str) else " ".join(said))
         parts = _parts(edits)
         if self.name in ("mer", "wil"):
             return {self.name: Score(self._value(edits), parts, answer, _told(edits))}
         rows = _rows(gold, said, operations) if edits.errors else ()
         scores = {self.name: Score(self._value(edits), parts, answer, _told(edits), rows)}
-        for metric, errors in zip(_metrics(self.name)[1:], edits[:3], strict=True):
-            scores[metric.name] = Score(_rate(edits, errors), parts)
+        length = edits.reference or 1
+        for metric, errors in zip(_SHARES[self.name], edits, strict=False):
+            scores[metric] = Score(errors / length, parts)
         return scores
 
     def worst(self, sample: Sample) -> Mapping[str, Score]:
@@ -160,17 +156,20 @@ class ErrorRate(TextScorer):
     def _value(self, edits: Edits) -> float:
         if self.name == "mer":
             return _mer(edits)
-        return _wil(edits) if self.name == "wil" else _rate(edits, edits.errors)
+        return _wil(edits) if self.name == "wil" else edits.errors / (edits.reference or 1)
+
+    def _aligned(self, reference: str, said: Sequence[str]) -> tuple[Sequence[str], Edits, Any]:
+        gold = self.units(reference)
+        return gold, *aligned(gold, said)
+
+    def _nearest(self, golds: Sequence[str], said: Sequence[str]) -> tuple[Sequence[str], Edits, Any]:
+        found = [self._aligned(gold, said) for gold in golds]
+        return min(found, key=lambda one: self._value(one[1]))
 
 
 def _parts(edits: Edits) -> dict[str, float]:
-    return {
-        "s": float(edits.substitutions),
-        "d": float(edits.deletions),
-        "i": float(edits.insertions),
-        "h": float(edits.hits),
-        "n": 1.0,
-    }
+    substituted, deleted, inserted, hits = edits
+    return {"s": float(substituted), "d": float(deleted), "i": float(inserted), "h": float(hits), "n": 1.0}
 
 
 def _told(edits: Edits) -> str | None:
@@ -182,16 +181,18 @@ def _told(edits: Edits) -> str | None:
 def _rows(gold: Sequence[str], said: Sequence[str], operations: Any) -> tuple[Row, ...]:
     """One row per edit: its kind and units, in the order of the reference; after 60, how many more there are."""
     listed = operations.as_list()
-    rows = [_row(tag, gold[at : at + 1], said[place : place + 1]) for tag, at, place in listed[:_SHOWN_ROWS]]
+    rows = [_row(*one, gold=gold, said=said) for one in listed[:_SHOWN_ROWS]]
     if len(listed) > _SHOWN_ROWS:
         rows.append(Row("more edits", value=float(len(listed) - _SHOWN_ROWS)))
     return tuple(rows)
 
 
-def _row(tag: str, was: Sequence[str], became: Sequence[str]) -> Row:
-    one = "".join(was)[:_LONGEST_UNIT] if tag != "insert" else ""
-    other = "".join(became)[:_LONGEST_UNIT] if tag != "delete" else ""
-    return Row(f"{_TAGS[tag]} {one}{' → ' if tag == 'replace' else ''}{other}", value=1.0)
+def _row(tag: str, at: int, place: int, *, gold: Sequence[str], said: Sequence[str]) -> Row:
+    if tag == "replace":
+        return Row(f"S {gold[at][:_LONGEST_UNIT]} → {said[place][:_LONGEST_UNIT]}", None, 1.0)
+    if tag == "delete":
+        return Row(f"D {gold[at][:_LONGEST_UNIT]}", None, 1.0)
+    return Row(f"I {said[place][:_LONGEST_UNIT]}", None, 1.0)
 
 
 def make(name: str = "wer", **options: Any) -> ErrorRate:
