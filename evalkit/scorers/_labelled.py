@@ -53,7 +53,7 @@ def _scores(value: Any) -> dict[str, float] | None:
         name, score = item.get("label"), item.get("score")
         if not isinstance(name, str) or not is_number(score) or name in found:
             return None
-        found[name] = float(score)  # type: ignore[arg-type]
+        found[name] = float(score)
     return found if all(map(math.isfinite, found.values())) else None
 
 
