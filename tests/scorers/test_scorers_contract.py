@@ -24,7 +24,15 @@ from evalkit.stats.summary import estimate, headline_and_dropped
 ROOT = Path(__file__).parents[2]
 SCORERS = sorted(registry.names("scorers"))
 CASES = ROOT / "tests" / "cases" / "scorers"
-OF_ANSWERS = [name for name in SCORERS if '"scores_refusals": true' not in (CASES / f"{name}.json").read_text("utf-8")]
+
+
+def scores_refusals(name):
+    # A scorer without a case file fails its own golden test, not the collection of all.
+    file = CASES / f"{name}.json"
+    return file.exists() and '"scores_refusals": true' in file.read_text("utf-8")
+
+
+OF_ANSWERS = [name for name in SCORERS if not scores_refusals(name)]
 
 
 def made(kit, name):
