@@ -33,6 +33,7 @@ from evalkit.app.workspace import Workspace
 from evalkit.core.errors import ConfigError, CostNotConfirmed, ExitCode, InvalidRun, Problem
 from evalkit.core.keys import digest
 from evalkit.engine.journal import Journal
+from evalkit.engine.memory import collected_seldom
 from evalkit.engine.records import Note
 from evalkit.store import planning as stored
 from evalkit.store.bulk import first_row
@@ -71,8 +72,8 @@ class RunOutcome:
 
 def run(workspace: Workspace, request: RunRequest, watch: Watch) -> RunOutcome:
     """Measure. Raises ConfigError with every problem before anything is asked, InvalidRun when nothing is selected."""
-    entries = gather(workspace, request, watch)
-    with ExitStack() as held:
+    with collected_seldom(), ExitStack() as held:
+        entries = gather(workspace, request, watch)
         plan = _plan(workspace, entries, request, held)
         return _run(workspace, plan, request, watch)
 

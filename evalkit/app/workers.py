@@ -21,6 +21,7 @@ from evalkit.engine.executor import Counts, Link, Processes, Shard
 from evalkit.engine.journal import Journal
 from evalkit.engine.limits import LaneLimits
 from evalkit.engine.loop import Stop
+from evalkit.engine.memory import collected_seldom
 from evalkit.engine.work import Progress
 from evalkit.store import planning as stored
 
@@ -151,7 +152,7 @@ def ask_share(recipe: Recipe, shard: Shard, link: Link) -> None:
     )
     plan = Plan(recipe.run_id, shares, recipe.identity)
     execution = Execution(workspace, plan, recipe.request.limits, Silent(), journal, shard, link)
-    with suppress(KeyboardInterrupt):
+    with suppress(KeyboardInterrupt), collected_seldom():
         try:
             execution.run()
         finally:
