@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit import registry
 from evalkit.app.workspace import Workspace
-from evalkit.core.capabilities import fitting, sending
+from evalkit.core.capabilities import learns, sending
 from evalkit.core.errors import ConfigError, MissingComponent, Problem
 from evalkit.core.spec import Spec
 from evalkit.core.types import Candidate
@@ -32,11 +32,18 @@ class Built:
     in_process: bool = False
     skipped: str | None = None
     limits: LaneLimits = field(default_factory=LaneLimits)
+    parts: tuple[Built, ...] = ()
 
     @property
     def fits(self) -> bool:
         """Whether it learns before it answers."""
-        return fitting(self.candidate) is not None
+        return learns(self.candidate)
+
+    def all(self) -> Iterator[Built]:
+        """Itself and everything that it is made of."""
+        yield self
+        for part in self.parts:
+            yield from part.all()
 
     @property
     def lane(self) -> str:
@@ -51,8 +58,11 @@ class Built:
 
     @property
     def model(self) -> str:
-        """What the price table calls it: what computes in this process is `local:`, the rest by provider and model."""
-        if self.in_process:
+        """What the price table calls it: what computes in this process is `local:`, the rest by provider and model.
+
+        A system computes here; the calls that it makes have models of their own.
+        """
+        if self.in_process or self.spec.get("kind") == "system":
             return f"local:{self.name}"
         part = str(self.spec.get("part"))
         named = self.spec.get("model") or self.name
@@ -80,7 +90,35 @@ class Builder:
             self.problems.append(Problem(f"candidate {spec.name!r}: {error}", spec.file, spec.line))
         return []
 
+    def helper(self, name: str, suite: LoadedSuite) -> Built:
+        """A candidate that a scorer of the suite asks. Raises ConfigError, ValueError, MissingComponent."""
+        return self._member(self.workspace.project.resolve(name), suite)
+
+    def _member(self, spec: CandidateSpec, suite: LoadedSuite) -> Built:
+        built = list(self._build(spec, suite))
+        if len(built) > 1:
+            # Whoever says its own messages needs no prompt; a part that is asked as it stands needs exactly one.
+            raise ValueError(f"{spec.name!r} would be asked with {len(built)} prompts here; name one with `prompt:`")
+        return built[0]
+
+    def _system(self, spec: CandidateSpec, suite: LoadedSuite) -> Built:
+        resolve = self.workspace.project.resolve
+        roles: dict[str, Any] = {}
+        members: list[Built] = []
+        for role, names in spec.parts.items():
+            built = [self._member(resolve(name), suite) for name in ((names,) if isinstance(names, str) else names)]
+            members += built
+            roles[role] = built[0].candidate if isinstance(names, str) else tuple(one.candidate for one in built)
+        made = registry.make("systems", Spec(spec.part, None, dict(spec.options)), parts=roles)
+        inside = all(one.in_process for one in members)
+        described = {**_describe(spec), "parts": dict(spec.parts)}
+        limits = self._limits(spec, suite)
+        return Built(spec.name, described, made, in_process=inside, limits=limits, parts=tuple(members))
+
     def _build(self, spec: CandidateSpec, suite: LoadedSuite) -> Iterator[Built]:
+        if spec.kind == "system":
+            yield self._system(spec, suite)
+            return
         made = self._part(spec)
         if not hasattr(made, "chat") and not _is_chat(made):
             yield Built(
@@ -119,8 +157,7 @@ class Builder:
         if spec.kind == "provider":
             extra = {"tools": self.workspace.tools, "model": spec.model}
             return registry.make("providers", Spec(spec.part, None, dict(spec.options)), **extra)
-        kind = "baselines" if spec.part in registry.names("baselines") else "systems"
-        return registry.make(kind, Spec(spec.part, None, dict(spec.options)))
+        return registry.make("baselines", Spec(spec.part, None, dict(spec.options)))
 
     def _limits(self, spec: CandidateSpec, suite: LoadedSuite) -> LaneLimits:
         own, of_suite = spec.limits, suite.file.model.limits

@@ -176,8 +176,9 @@ class Execution:
                 continue
             scoring, progress = self._scoring(entry), self.progress[entry.entry_id]
             nobody = _Named(entry.built.name)
+            sigs = [one.sig for one in entry.suite.prepared if one.scorer.takes == "one"]
             with self.workspace.store.open(read_only=True) as connection:
-                for batch in unscored(connection, entry.entry_id):
+                for batch in unscored(connection, entry.entry_id, sigs):
                     for cell in batch:
                         sample = entry.suite.sample(cell.sample_id)
                         work = Work(

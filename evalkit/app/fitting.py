@@ -1,10 +1,12 @@
-"""Candidates that learn: fitted once per split, in a thread, only when a cell needs an answer."""
+"""Candidates that learn: fitted once per split, in a thread or by asking others, only when a cell needs an answer."""
 
 from __future__ import annotations
 
 import asyncio
+import time
+from dataclasses import replace
 
-from evalkit.core.capabilities import fitting
+from evalkit.core.capabilities import fitting, fitting_by_asking
 from evalkit.core.types import Candidate, Context, Given, Response, Sample
 
 
@@ -18,13 +20,20 @@ class Fitted:
         self._fitting: asyncio.Task[Candidate] | None = None
 
     async def answer(self, sample: Sample, ctx: Context) -> Response:
-        """Answer with the fitted candidate; what fitting raises, every answer raises."""
+        """Answer with the fitted candidate; what fitting raises, every answer raises. Learning is not in `seconds`."""
         if self._fitting is None:
-            self._fitting = asyncio.create_task(asyncio.to_thread(self._fit))
+            self._fitting = asyncio.create_task(self._fit(ctx))
         fitted = await asyncio.shield(self._fitting)
-        return await fitted.answer(sample, ctx)
+        begun = time.monotonic()
+        response = await fitted.answer(sample, ctx)
+        return response if response.seconds is not None else replace(response, seconds=time.monotonic() - begun)
 
-    def _fit(self) -> Candidate:
+    async def _fit(self, ctx: Context) -> Candidate:
+        asking = fitting_by_asking(self._candidate)
+        if asking is not None:
+            # What is asked in order to learn belongs to no answer's trace.
+            aside = getattr(ctx, "aside", None)
+            return await asking.fit_asking(self.given, self._seed, aside() if aside is not None else ctx)
         learner = fitting(self._candidate)
         assert learner is not None
-        return learner.fit(self.given, self._seed)
+        return await asyncio.to_thread(learner.fit, self.given, self._seed)

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from evalkit import registry
 from evalkit.app.scoring import Prepared, prepare
 from evalkit.app.workspace import Workspace
-from evalkit.config.suite import LoadResult, SuiteFile, load_suites, shown
+from evalkit.config.suite import LoadResult, Records, SuiteFile, load_suites, shown, source_of
 from evalkit.core.errors import ConfigError, EvalkitError, MissingComponent, Problem, UsageError
 from evalkit.core.keys import digest
 from evalkit.core.spec import Spec
 from evalkit.core.types import Family, Given, Response, Sample, Split
 
 if TYPE_CHECKING:
+    from evalkit.app.candidates import Built
     from evalkit.data.schedule import Indices
     from evalkit.data.snapshot import Snapshot
     from evalkit.prompts.render import Renderer
@@ -50,6 +51,8 @@ class LoadedSuite:
     splits: tuple[Split, ...]
     indices: Indices
     data_hash: str
+    corpus: Snapshot | None = None
+    helpers: dict[str, Built] = field(default_factory=dict)
     _givens: dict[str, Given] = field(default_factory=dict)
     _prompts: dict[str | None, TaskPrompt] = field(default_factory=dict)
 
@@ -105,9 +108,14 @@ class LoadedSuite:
         return self._split_by_sample.get(sample_id)
 
     def given(self, split_id: str | None) -> Given:
-        """What may be learnt from when a split is asked. Raises ConfigError for a suite without splits."""
+        """What may be learnt from when a split is asked; without splits the corpus alone, where there is one.
+
+        Raises ConfigError for a suite with neither.
+        """
         from evalkit.data import splits
 
+        if split_id is None and self.corpus is not None:
+            return self._with_corpus(Given("", ()))
         if split_id is None:
             line = self.file.lines.get("dataset", 1)
             hint = "add `split: {kind: kfold}` under dataset, or leave learning candidates out"
@@ -116,8 +124,16 @@ class LoadedSuite:
             )
         if split_id not in self._givens:
             split = next(split for split in self.splits if split.id == split_id)
-            self._givens[split_id] = splits.given(self.snapshot, split)
+            self._givens[split_id] = self._with_corpus(splits.given(self.snapshot, split))
         return self._givens[split_id]
+
+    def _with_corpus(self, given: Given) -> Given:
+        if self.corpus is None:
+            return given
+        from evalkit.data.splits import Subset
+
+        everything = Subset(self.corpus, tuple(range(self.corpus.count)))
+        return Given(digest(["given", given.id, self.corpus.data_hash]), given.train, everything)
 
     def prompt(self, name: str | None, renderer: Renderer) -> TaskPrompt:
         """The task's prompt (one of the matrix, or the only one). Raises ConfigError with everything wrong in it."""
@@ -228,6 +244,7 @@ def load(workspace: Workspace, paths: Iterable[Path], selection: Selection) -> L
             problems.append(placed(Problem(str(error)), file))
         else:
             problems += [placed(problem, file) for problem in suite.snapshot.problems]
+            problems += [placed(problem, file) for problem in (suite.corpus.problems if suite.corpus else ())]
             notes += [placed(note, file) for note in suite.snapshot.warnings]
             if not suite.snapshot.problems:
                 problems += [] if selection.checked else _wrong_targets(suite)
@@ -246,8 +263,9 @@ def placed(problem: Problem, file: SuiteFile, line: int | None = None) -> Proble
 
 
 def _load_one(workspace: Workspace, file: SuiteFile, family: Family, selection: Selection) -> LoadedSuite:
-    snapshot = snapshot_of(workspace, file, family)
     model = file.model
+    snapshot = snapshot_of(workspace, file, model.dataset, family)
+    corpus = None if model.dataset.corpus is None else snapshot_of(workspace, file, model.dataset.corpus, None)
     prepared = tuple(prepare(spec, extract=model.task.extract, schema=file.response_schema) for spec in model.scorers)
     if model.dataset.fields.checks is not None:
         from evalkit.app.checks import per_sample
@@ -255,24 +273,28 @@ def _load_one(workspace: Workspace, file: SuiteFile, family: Family, selection: 
         prepared = (*prepared, per_sample(model.task.extract))
     splits = () if snapshot.problems else tuple(splits_of(file, snapshot))
     indices, data_hash = _select(file, snapshot, splits, selection)
-    return LoadedSuite(file, family, snapshot, prepared, splits, indices, data_hash)
+    if corpus is not None:
+        data_hash = digest(["data and corpus", data_hash, corpus.data_hash])
+    return LoadedSuite(file, family, snapshot, prepared, splits, indices, data_hash, corpus)
 
 
-def snapshot_of(workspace: Workspace, file: SuiteFile, family: Family) -> Snapshot:
-    """The suite's data as a snapshot. Raises ConfigError, StoreError, MissingComponent."""
+def snapshot_of(workspace: Workspace, file: SuiteFile, records: Records, family: Family | None) -> Snapshot:
+    """Data of a suite as a snapshot: its samples (of a family) or its corpus (of none).
+
+    Raises ConfigError, StoreError, MissingComponent.
+    """
     from evalkit.data.snapshot import Recipe, build
 
-    dataset = file.model.dataset
-    options: dict[str, Any] = dict(dataset.options)
-    if dataset.path is not None:
-        options["path"] = dataset.path
-    kind = file.source
+    options: dict[str, Any] = dict(records.options)
+    if records.path is not None:
+        options["path"] = records.path
+    kind = source_of(records)
     assert kind is not None
     if kind != "sklearn":
         options["root"] = str(file.base)
     source = registry.make("data", Spec(kind, None, options))
-    written = dataset.fields.model_dump(exclude_none=True, exclude_defaults=True)
-    recipe = Recipe(fields=written or None, filter=dataset.filter, family=family)
+    written = records.fields.model_dump(exclude_none=True, exclude_defaults=True)
+    recipe = Recipe(fields=written or None, filter=records.filter, family=family)
     return build(source, recipe, cache=workspace.folder, blobs=workspace.blobs)
 
 

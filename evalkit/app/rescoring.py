@@ -14,8 +14,9 @@ import msgspec
 from evalkit.app.results import Measure, results_of
 from evalkit.app.scoring import Prepared, Scoring, prepare
 from evalkit.app.workspace import Workspace
+from evalkit.core.capabilities import needed
 from evalkit.core.errors import ConfigError, Problem, UsageError
-from evalkit.core.types import Context, Response, Sample
+from evalkit.core.types import Candidate, Context, Response, Sample
 from evalkit.engine.journal import Journal
 from evalkit.store import planning, reader, writers
 from evalkit.store.journals import load_run
@@ -34,6 +35,10 @@ class StoredContext:
         self._workspace, self._model = workspace, model
         self.blobs = workspace.blobs
         self.sandbox = None
+
+    def candidate(self, name: str) -> Candidate:
+        """Refused: re-scoring makes no calls."""
+        raise UsageError(f"{name!r} cannot be asked: re-scoring makes no calls; put the scorer into the suite and run it")
 
     async def ask(self, candidate: Any, sample: Any, stage: str = "") -> Response:
         """Refused: re-scoring makes no calls."""
@@ -105,6 +110,10 @@ def _prepared(specs: Sequence[str], extract: str | None) -> list[Prepared]:
             made.append(prepare(spec, extract=extract))
         except ValueError as error:
             problems.append(Problem(f"--scorer: {error}"))
+            continue
+        if made[-1].scorer.takes != "one" or needed(made[-1].scorer):
+            hint = "put it into the suite and run that: known answers are not asked again"
+            problems.append(Problem(f"--scorer: {spec} needs more than stored answers one by one", hint=hint))
     if problems:
         raise ConfigError(problems)
     return made
@@ -142,7 +151,7 @@ async def _score(
     try:
         with workspace.store.open(read_only=True) as connection:
             samples = _samples(connection, entry["data_hash"])
-            for batch in planning.unscored(connection, entry["entry_id"]):
+            for batch in planning.unscored(connection, entry["entry_id"], [one.sig for one in prepared]):
                 for cell in batch:
                     context: Context = StoredContext(workspace, cell.model)
                     answer = (cell.call_id, cell.response)

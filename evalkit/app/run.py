@@ -168,7 +168,7 @@ def _entries(workspace: Workspace, builder: Builder, suite: LoadedSuite, request
 def _bad_entries(entries: Sequence[PlannedEntry]) -> list[Problem]:
     found: list[Problem] = []
     for entry in entries:
-        if entry.built.fits and not entry.suite.splits:
+        if entry.built.fits and not entry.suite.splits and entry.suite.corpus is None:
             line = entry.suite.file.lines.get("dataset", 1)
             hint = "add `split: {kind: kfold}` under dataset"
             message = f"candidate {entry.built.name!r} learns, but the suite has no split"

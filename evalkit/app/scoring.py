@@ -14,7 +14,7 @@ from evalkit import registry
 from evalkit.core.errors import ErrorKind
 from evalkit.core.keys import digest
 from evalkit.core.spec import Spec
-from evalkit.core.types import Context, Metric, Response, Sample, Score, Scorer
+from evalkit.core.types import Blobs, Context, Metric, Response, Sample, Score, Scorer
 from evalkit.engine.records import Scores
 
 SCORED, UNSCORABLE, ERRORED = "scored", "unscorable", "errored"
@@ -61,9 +61,21 @@ def _version(package: str) -> str:
         return "absent"
 
 
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """What a heavy scorer has of a context in its own process: files, repeat and seed; it can ask nobody."""
+
+    blobs: Blobs
+    repeat: int
+    seed: int
+
+
 @dataclass
 class Scoring:
-    """Scores answers with a suite's scorers; heavy scorers run in worker processes, never on the event loop."""
+    """Scores answers with a suite's scorers; heavy scorers run in worker processes, never on the event loop.
+
+    Scorers of all repeats or of pairs are left out here: they see answers after the run (`app/grouped.py`).
+    """
 
     prepared: Sequence[Prepared]
     extract: Callable[[Response], Response] | None = None
@@ -78,29 +90,37 @@ class Scoring:
         if response.error is None and self.extract is not None:
             response = self.extract(response)
         return [
-            Scores(call_id, digest_of_sample, one.sig, await self._one(one, sample, response, ctx))
+            Scores(call_id, digest_of_sample, one.sig, await self.lines(one, sample, (response,), ctx))
             for one in self.prepared
+            if one.scorer.takes == "one"
         ]
 
-    async def _one(self, one: Prepared, sample: Sample, response: Response, ctx: Context) -> list[list[Any]]:
-        if response.error is not None:
-            reason = f"{response.error.kind.value}: {response.error.message}"
-            return _failed(one, sample, ERRORED, reason)
+    async def lines(
+        self, one: Prepared, sample: Sample, responses: Sequence[Response], ctx: Context
+    ) -> list[list[Any]]:
+        """What a scorer says of answers, a journal line per metric; an answer that is an error counts as the worst."""
+        failure = next((response.error for response in responses if response.error is not None), None)
+        if failure is not None:
+            return _failed(one, sample, ERRORED, f"{failure.kind.value}: {failure.message}")
         try:
             if one.scorer.heavy:
-                scores = await self._in_process(one.scorer, sample, response)
+                scores = await self._in_process(one.scorer, sample, responses, ctx)
             else:
-                scores = await one.scorer.score(sample, (response,), ctx)
+                scores = await one.scorer.score(sample, responses, ctx)
         except Exception as error:  # noqa: BLE001 - a scorer may be the user's code: its crash is one errored score
             return _failed(one, sample, ERRORED, f"{ErrorKind.SCORER.value}: {type(error).__name__}: {error}")
         return [_line(one, metric, scores.get(metric.name), sample) for metric in one.metrics]
 
-    async def _in_process(self, scorer: Scorer, sample: Sample, response: Response) -> Mapping[str, Score]:
+    async def _in_process(
+        self, scorer: Scorer, sample: Sample, responses: Sequence[Response], ctx: Context
+    ) -> Mapping[str, Score]:
         if self._pool is None:
             from multiprocessing import get_context
 
             self._pool = ProcessPoolExecutor(self.processes, mp_context=get_context("spawn"))
-        return await asyncio.get_running_loop().run_in_executor(self._pool, score_apart, scorer, sample, response)
+        apart = Apart(ctx.blobs, ctx.repeat, ctx.seed)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, score_apart, scorer, sample, tuple(responses), apart)
 
     def close(self) -> None:
         """Stop the worker processes, if any were started."""
@@ -109,9 +129,9 @@ class Scoring:
             self._pool = None
 
 
-def score_apart(scorer: Scorer, sample: Sample, response: Response) -> Mapping[str, Score]:
-    """Score in this process without a context (heavy scorers make no calls)."""
-    return asyncio.run(scorer.score(sample, (response,), None))  # type: ignore[arg-type]
+def score_apart(scorer: Scorer, sample: Sample, responses: Sequence[Response], apart: Apart) -> Mapping[str, Score]:
+    """Score in this process; heavy scorers make no calls."""
+    return asyncio.run(scorer.score(sample, responses, apart))  # type: ignore[arg-type]
 
 
 def _line(one: Prepared, metric: Metric, score: Score | None, sample: Sample) -> list[Any]:

@@ -125,7 +125,8 @@ def open_workspace(start: Path, environ: Mapping[str, str]) -> Workspace:
         start,
         environ=environ,
         providers=registry.names("providers").keys(),
-        baselines=registry.names("baselines").keys() | registry.names("systems").keys(),
+        baselines=registry.names("baselines").keys(),
+        systems=registry.names("systems").keys(),
     )
     if project.problems:
         raise ConfigError(project.problems)

@@ -10,7 +10,7 @@ from typing import Any
 
 from evalkit.config._check import problem_at
 from evalkit.config._yaml import Document, read
-from evalkit.config.models import Asking, SuiteModel
+from evalkit.config.models import Asking, Records, SuiteModel
 from evalkit.config.parts import Text, thaw
 from evalkit.core.errors import Problem, did_you_mean
 
@@ -101,7 +101,9 @@ class Reader:
         self._schema(task.response_schema)
         if model.dataset.card is not None:
             self._card(model.dataset.card)
-        self._data(model)
+        self._data(model.dataset, "dataset")
+        if model.dataset.corpus is not None:
+            self._data(model.dataset.corpus, "dataset.corpus")
         return self.problems
 
     def _asking(self, asking: Asking, path: str) -> None:
@@ -149,11 +151,10 @@ class Reader:
         except ValueError as error:
             self._add("task.schema", f"{name or 'this'} is no JSON Schema: {error}")
 
-    def _data(self, model: SuiteModel) -> None:
-        dataset = model.dataset
+    def _data(self, dataset: Records, where: str) -> None:
         if dataset.path is None:
             return
-        place = "dataset.path" if "dataset.path" in self.document.lines else "dataset"
+        place = f"{where}.path" if f"{where}.path" in self.document.lines else where
         found = self._within(dataset.path, place)
         if found is None:
             return

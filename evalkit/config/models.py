@@ -92,8 +92,8 @@ class Split(Strict):
         return self
 
 
-class Dataset(ShortForm):
-    """Where the samples come from; a plain path is enough for .jsonl, .csv, .tsv, .parquet and folders."""
+class Records(ShortForm):
+    """Where records come from; a plain path is enough for .jsonl, .csv, .tsv, .parquet and folders."""
 
     path: str | None = Field(default=None, min_length=1, description="File or folder, relative to this file.")
     source: str | None = Field(
@@ -111,6 +111,19 @@ class Dataset(ShortForm):
         max_length=10_000,
         description='Which records count, as in `lang == "en" and level > 2`.',
     )
+
+    short: ClassVar[tuple[str, str]] = ("path", "string")
+
+    @model_validator(mode="after")
+    def _findable(self) -> Records:
+        if self.path is None and self.source is None:
+            raise ValueError("needs a `path`, or a `source` with its options")
+        return self
+
+
+class Dataset(Records):
+    """Where the samples come from; a plain path is enough for .jsonl, .csv, .tsv, .parquet and folders."""
+
     limit: int | None = Field(
         default=None, ge=1, description="Ask this many samples, the first in hash order of (seed, id)."
     )
@@ -121,13 +134,12 @@ class Dataset(ShortForm):
     )
     split: Split | None = Field(default=None, description="Only for candidates that learn.")
     card: str | None = Field(default=None, min_length=1, description="card.yaml: source, licence, how made, limits.")
-
-    short: ClassVar[tuple[str, str]] = ("path", "string")
+    corpus: Records | None = Field(
+        default=None, description="What candidates search in or learn from beside the samples: passages, documents."
+    )
 
     @model_validator(mode="after")
-    def _findable(self) -> Dataset:
-        if self.path is None and self.source is None:
-            raise ValueError("needs a `path`, or a `source` with its options")
+    def _limited(self) -> Dataset:
         if self.stratify is not None and self.limit is None:
             raise ValueError("`stratify` has no meaning without `limit`")
         return self
@@ -254,6 +266,13 @@ class Gate(Strict):
         return self
 
 
+class Demo(Strict):
+    """What a demonstration asks of this suite: few samples, some candidates; never a result to be quoted."""
+
+    limit: int | None = Field(default=None, ge=1, description="Ask this many samples, the first in hash order.")
+    candidates: tuple[str, ...] = Field(default=(), description="Who is asked; default: the suite's candidates.")
+
+
 class SuiteModel(Strict):
     """A suite: what good means for one task on one dataset."""
 
@@ -279,6 +298,7 @@ class SuiteModel(Strict):
     candidates: tuple[str, ...] = Field(
         default=(), description="Run by default: names from evalkit.yaml, provider/model, baselines."
     )
+    demo: Demo = Field(default=Demo(), description="What `run --demo` asks.")
     gates: tuple[Gate, ...] = Field(default=(), description="What the gate command judges.")
 
     @field_validator("scorers", "candidates", "slices")

@@ -27,16 +27,18 @@ class CandidateSpec:
     """A candidate ready to be built: `part` is the file's name in the room of its `kind`.
 
     `provider` is the name under which limits are shared; `options` go to the part's `make` and never hold a key;
-    `prompt` names the only prompt it is asked with; `file` and `line` say where it is written (None: ad hoc).
+    `prompt` names the only prompt it is asked with; `parts` names the candidates that a system is made of, by role;
+    `file` and `line` say where it is written (None: ad hoc).
     """
 
     name: str
-    kind: Literal["provider", "baseline"]
+    kind: Literal["provider", "baseline", "system"]
     part: str
     model: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     generation: Generation = field(default_factory=Generation)
     prompt: str | None = None
+    parts: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     provider: str | None = None
     limits: RateLimits = field(default_factory=RateLimits)
     file: str | None = None
@@ -58,6 +60,7 @@ class Project:
     notes: tuple[Problem, ...] = ()
     known_providers: Collection[str] | None = None
     known_baselines: Collection[str] | None = None
+    known_systems: Collection[str] | None = None
     _environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     _dotenv: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -129,6 +132,8 @@ class Project:
             return self._provided(found.provider, found.model, found.options, given)
         if found.baseline is not None:
             return self._baseline(Spec.parse(found.baseline), given)
+        if found.system is not None:
+            return self._system(found, given)
         base = self._ad_hoc(str(found.spec), name, where)
         return CandidateSpec(
             kind=base.kind,
@@ -177,6 +182,13 @@ class Project:
         options = dict(spec.options) if spec.at is None else {**spec.options, "k": spec.at}
         return CandidateSpec(kind="baseline", part=spec.name, options=options, **given)
 
+    def _system(self, found: Candidate, given: Mapping[str, Any]) -> CandidateSpec:
+        name = str(found.system)
+        if self.known_systems is not None and name not in self.known_systems:
+            hint = did_you_mean(name, self.known_systems) or f"known: {', '.join(sorted(self.known_systems))}"
+            raise self._unknown(f"there is no system {name!r}", hint, given)
+        return CandidateSpec(kind="system", part=name, options=found.options, parts=found.parts, **given)
+
     def _is_provider(self, name: str) -> bool:
         return name in self.model.providers or name in (self.known_providers or ())
 
@@ -195,10 +207,12 @@ def load_project(
     environ: Mapping[str, str] | None = None,
     providers: Collection[str] | None = None,
     baselines: Collection[str] | None = None,
+    systems: Collection[str] | None = None,
 ) -> Project:
     """The project that `start` (a file or folder) lies in: the nearest evalkit.yaml upwards, or defaults; never raises.
 
-    `environ` is where secrets are looked up first. `providers` and `baselines` are the known names (None: not checked).
+    `environ` is where secrets are looked up first. `providers`, `baselines` and `systems` are the known names (None: not
+    checked).
     """
     folder = start.resolve() if start.is_dir() else start.resolve().parent
     file = next((above / FILE for above in (folder, *folder.parents) if (above / FILE).is_file()), None)
@@ -216,6 +230,7 @@ def load_project(
         notes=env.notes,
         known_providers=providers,
         known_baselines=baselines,
+        known_systems=systems,
         _environ=dict(environ or {}),
         _dotenv=env.values,
     )
@@ -231,7 +246,42 @@ def _checked(project: Project) -> list[Problem]:
         found += _misplaced(document, f"candidates.{name}", candidate)
     for name, provider in project.model.providers.items():
         found += _misplaced(document, f"providers.{name}", provider)
-    return found + project.resolve_all(project.model.candidates)[1]
+    return found + project.resolve_all(project.model.candidates)[1] + _wrong_parts(project)
+
+
+def _wrong_parts(project: Project) -> list[Problem]:
+    """Parts of systems that nobody knows, and systems that hold themselves."""
+    document, found = project.document, []
+    for name, candidate in project.model.candidates.items():
+        for role, members in candidate.parts.items():
+            place = f"candidates.{name}.parts.{role}"
+            for problem in project.resolve_all((members,) if isinstance(members, str) else members)[1]:
+                message = problem.message.removeprefix("candidate: ")
+                found.append(problem_at(document, place, message, problem.hint))
+    return found + [
+        problem_at(document, f"candidates.{ring[0]}", f"a system holds itself: {' -> '.join(ring)}")
+        for ring in _rings(project.model.candidates)
+    ]
+
+
+def _rings(candidates: Mapping[str, Candidate]) -> list[tuple[str, ...]]:
+    """Cycles among systems, each once, from its first name in alphabetical order."""
+    holds = {
+        name: sorted({one for members in c.parts.values() for one in ((members,) if isinstance(members, str) else members)})
+        for name, c in candidates.items()
+    }
+    rings: set[tuple[str, ...]] = set()
+
+    def walk(path: tuple[str, ...]) -> None:
+        for inner in holds.get(path[-1], ()):
+            if inner == path[0]:
+                rings.add((*path, inner))
+            elif inner > path[0] and inner not in path:
+                walk((*path, inner))
+
+    for name in sorted(holds):
+        walk((name,))
+    return sorted(rings)
 
 
 def _misplaced(document: Document, path: str, model: Open) -> list[Problem]:

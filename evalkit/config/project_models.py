@@ -78,6 +78,21 @@ _USD_SCHEMA = {
 }
 
 
+def _names(value: Any) -> str | tuple[str, ...]:
+    many = tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    if not many or not all(isinstance(one, str) and one for one in many):
+        raise ValueError("write the name of a candidate, or a list of names")
+    return many if isinstance(value, (list, tuple)) else str(value)
+
+
+_NAME_SCHEMA = {"type": "string", "minLength": 1}
+PartNames = Annotated[
+    Any,
+    PlainValidator(_names),
+    WithJsonSchema({"anyOf": [_NAME_SCHEMA, {"type": "array", "items": _NAME_SCHEMA, "minItems": 1}]}),
+]
+
+
 class Open(Strict):
     """A model that hands the keys it does not know on to a part, which knows its own options."""
 
@@ -98,6 +113,10 @@ class Candidate(Open, ShortForm):
     provider: str | None = Field(default=None, min_length=1, description="A provider, or a name under `providers`.")
     model: str | None = Field(default=None, min_length=1, description="The model's name as the provider knows it.")
     baseline: SpecText | None = Field(default=None, description="A baseline, as in tfidf_linear(c=1.0).")
+    system: str | None = Field(default=None, min_length=1, description="A candidate made of candidates: router, rag...")
+    parts: dict[str, PartNames] = Field(
+        default={}, description="What a system is made of: role -> a candidate, or a list of them."
+    )
     prompt: str | None = Field(
         default=None, min_length=1, description="Ask with this prompt of a suite's `prompts` only."
     )
@@ -108,8 +127,10 @@ class Candidate(Open, ShortForm):
 
     @model_validator(mode="after")
     def _one_kind(self) -> Candidate:
-        if sum(value is not None for value in (self.spec, self.provider, self.baseline)) != 1:
-            raise ValueError("write exactly one of `provider`, `baseline` and `spec`")
+        if sum(value is not None for value in (self.spec, self.provider, self.baseline, self.system)) != 1:
+            raise ValueError("write exactly one of `provider`, `baseline`, `system` and `spec`")
+        if self.parts and self.system is None:
+            raise ValueError("`parts` belong to a `system`")
         if self.model is not None and self.provider is None:
             raise ValueError("`model` needs a `provider`")
         if self.baseline is not None and self.options:

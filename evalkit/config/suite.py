@@ -12,7 +12,7 @@ from evalkit.config import _files
 from evalkit.config._check import problem_at, salvage, validate
 from evalkit.config._files import shown
 from evalkit.config._yaml import Document, read
-from evalkit.config.models import Asking, Prompt, SuiteModel
+from evalkit.config.models import Asking, Prompt, Records, SuiteModel
 from evalkit.config.parts import NAME, Generation, Text, secret_paths, spec_text, thaw
 from evalkit.core.errors import Problem, did_you_mean
 from evalkit.core.keys import canonical_json, digest
@@ -60,10 +60,7 @@ class SuiteFile:
     @property
     def source(self) -> str | None:
         """The kind of the dataset's source: as written, or by the path's ending."""
-        dataset = self.model.dataset
-        if dataset.source is not None or dataset.path is None:
-            return dataset.source
-        return SOURCES.get(Path(dataset.path).suffix.lower(), "folder")
+        return source_of(self.model.dataset)
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -122,7 +119,7 @@ class SuiteFile:
     def suite_hash(self, prompt: str | None = None, *, texts: str | None = None) -> str:
         """Hash of what is measured: the task, its extraction, scorers, repeats, seed and which samples count.
 
-        Gates, description, limits, candidates, slices, the primary metric and where the data lie are left out, so that
+        Gates, demo, description, limits, candidates, slices, the primary metric and where the data lie are left out, so that
         changing them orphans no baseline; `data_hash` stands for the data themselves.
         """
         model = self.model
@@ -165,6 +162,13 @@ class SuiteFile:
     def _content(self, parts: Sequence[Text]) -> Any:
         filled = [self._filled(part) for part in parts]
         return filled[0] if len(filled) == 1 and isinstance(filled[0], str) else filled
+
+
+def source_of(records: Records) -> str | None:
+    """The kind of a source: as written, or by the path's ending; None where neither says it."""
+    if records.source is not None or records.path is None:
+        return records.source
+    return SOURCES.get(Path(records.path).suffix.lower(), "folder")
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,8 +242,9 @@ def _load(file: Path, known: _Known, roots: Sequence[Path]) -> tuple[SuiteFile |
 
 def _unknown_parts(model: SuiteModel, document: Document, known: _Known) -> list[Problem]:
     found = _unknown(document, "family", model.family, known.families)
-    if model.dataset.source is not None and known.sources is not None:
-        found += _unknown(document, "dataset.source", model.dataset.source, known.sources)
+    for place, records in (("dataset", model.dataset), ("dataset.corpus", model.dataset.corpus)):
+        if records is not None and records.source is not None and known.sources is not None:
+            found += _unknown(document, f"{place}.source", records.source, known.sources)
     texts = [(f"scorers[{index}]", text, known.scorers) for index, text in _specs(document.data.get("scorers"))]
     texts += [(path, _text_at(model, path), check) for path, check in known.checks.items()]
     for path, text, check in texts:
@@ -313,4 +318,4 @@ def normalised(suite: SuiteFile) -> str:
     return canonical_json(suite.model.model_dump(mode="json", by_alias=True, exclude_unset=True)).decode("utf-8")
 
 
-__all__ = ["LoadResult", "Prompt", "SuiteFile", "load_suites", "normalised", "shown"]
+__all__ = ["LoadResult", "Prompt", "Records", "SuiteFile", "load_suites", "normalised", "shown", "source_of"]

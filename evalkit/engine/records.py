@@ -74,6 +74,20 @@ class Scores(msgspec.Struct, array_like=True, tag="s"):
     metrics: list[list[Any]]
 
 
+class GroupScores(msgspec.Struct, array_like=True, tag="g"):
+    """The scores of several answers together: `call_id` is the first of them, `basis` names the others.
+
+    `opponent` is the entry of the other answer of a pair, else empty; `metrics` as in `Scores`.
+    """
+
+    call_id: str
+    sample_hash: str
+    scorer_sig: str
+    basis: str
+    opponent: str
+    metrics: list[list[Any]]
+
+
 class Note(msgspec.Struct, array_like=True, tag="p"):
     """Something that a reader of the run must know."""
 
@@ -82,7 +96,7 @@ class Note(msgspec.Struct, array_like=True, tag="p"):
     message: str
 
 
-Record = Header | Call | Link | Scores | Note
+Record = Header | Call | Link | Scores | GroupScores | Note
 
 
 def _plain(value: Any) -> Any:

@@ -36,6 +36,7 @@ _GOES: Mapping[str, str] = {
     "cell": _OF_ENTRY,
     "result": _OF_ENTRY,
     "entry_scorer": _OF_ENTRY,
+    "entry_basis": _OF_ENTRY,
     "score": _OF_CALL,
     "cost": _OF_CALL,
     "call": _OF_CALL,

@@ -14,7 +14,7 @@ from msgspec import Raw
 from evalkit.core.keys import digest
 from evalkit.store import bulk, faults
 from evalkit.store.database import Store, transaction
-from evalkit.store.lines import Bad, Call, Line, Link, NewerJournal, Note, Scores, header, read
+from evalkit.store.lines import Bad, Call, GroupScores, Line, Link, NewerJournal, Note, Scores, header, read
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -30,7 +30,7 @@ _LET_OTHERS_IN_S = 0.3
 _CALL = tuple(Call.__struct_fields__)
 _CALL_JSON = ("request", "output", "logprobs", "tool_calls", "trace", "meta")
 _METRIC = ("metric", "status", "value", "parts", "worst", "worst_parts", "answer", "reason", "detail", "blob")
-_SCORE = ("call_id", "sample_hash", "scorer_sig", *_METRIC)
+_SCORE = ("call_id", "sample_hash", "scorer_sig", "basis", "opponent", *_METRIC)
 _SCORE_JSON = ("parts", "worst_parts", "detail")
 _SCORE_KEY = ("call_id", "sample_hash", "scorer_sig", "metric", "basis", "opponent", "shown_order")
 _call_fields = attrgetter(*_CALL)
@@ -53,7 +53,7 @@ class _Batch:
     lines: int = 0
     calls: list[Call] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
-    scores: list[Scores] = field(default_factory=list)
+    scores: list[Scores | GroupScores] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     bad: list[Bad] = field(default_factory=list)
 
@@ -67,7 +67,7 @@ class _Batch:
                 self.calls.append(call)
             case Line(record=Link() as link):
                 self.links.append(link)
-            case Line(record=Scores() as scores):
+            case Line(record=(Scores() | GroupScores()) as scores):
                 self.scores.append(scores)
             case Line(record=Note() as note):
                 self.notes.append(note)
@@ -76,7 +76,6 @@ class _Batch:
 def load_run(store: Store, run_dir: Path) -> LoadReport:
     """Load every complete line of a run's journals that is not in the store yet.
 
-    Each opening of the store is all or nothing, with the byte offset that it reaches, so a load that is killed is made
     An opening of the store is all or nothing, with the byte offset that it reaches, so a load that is killed is made
     again and loading twice changes nothing. The store is let go now and then for others. Bad lines are reported, and
     kept as problems of kind `journal`. Raises StoreError when the store or a journal cannot be read or written.
@@ -245,9 +244,9 @@ def write_answers(connection: DuckDBPyConnection, rows: Sequence[tuple[Any, ...]
     return bulk.insert(connection, "answer", kept, ("entry_id", "position"))
 
 
-def _write_scores(connection: DuckDBPyConnection, scores: Sequence[Scores]) -> None:
+def _write_scores(connection: DuckDBPyConnection, scores: Sequence[Scores | GroupScores]) -> None:
     rows = [
-        (one.call_id, one.sample_hash, one.scorer_sig, *_metric_fields(metric))
+        (one.call_id, one.sample_hash, one.scorer_sig, *_others(one), *_metric_fields(metric))
         for one in scores
         for metric in one.metrics
     ]
@@ -256,9 +255,12 @@ def _write_scores(connection: DuckDBPyConnection, scores: Sequence[Scores]) -> N
     columns: dict[str, Sequence[Any]] = dict(zip(_SCORE, zip(*rows, strict=True), strict=True))
     for name in _SCORE_JSON:
         columns[name] = [_json(raw) for raw in columns[name]]
-    for name in ("basis", "opponent", "shown_order"):
-        columns[name] = [""] * len(rows)
+    columns["shown_order"] = [""] * len(rows)
     bulk.insert(connection, "score", columns, _SCORE_KEY)
+
+
+def _others(scores: Scores | GroupScores) -> tuple[str, str]:
+    return (scores.basis, scores.opponent) if isinstance(scores, GroupScores) else ("", "")
 
 
 def write_problems(connection: DuckDBPyConnection, run_id: str, rows: Sequence[tuple[str | None, str, str]]) -> int:

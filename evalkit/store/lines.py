@@ -92,6 +92,17 @@ class Scores(msgspec.Struct, array_like=True, tag="s"):
     metrics: list[Metric]
 
 
+class GroupScores(msgspec.Struct, array_like=True, tag="g"):
+    """The scores of several answers together: the first one's call, and a name of the others."""
+
+    call_id: str
+    sample_hash: str
+    scorer_sig: str
+    basis: str
+    opponent: str
+    metrics: list[Metric]
+
+
 class Note(msgspec.Struct, array_like=True, tag="p"):
     """Something that a reader of the run must know."""
 
@@ -100,7 +111,7 @@ class Note(msgspec.Struct, array_like=True, tag="p"):
     message: str
 
 
-Record = Header | Call | Link | Scores | Note
+Record = Header | Call | Link | Scores | GroupScores | Note
 _decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
 
 

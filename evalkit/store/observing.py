@@ -19,7 +19,9 @@ select dense_rank() over (order by c.sample_id) - 1 as sample, c.repeat,
        s.status, s.value, s.worst, a.cached {more}
 from cell c
 join answer a using (entry_id, position)
+left join entry_basis b on b.entry_id = c.entry_id and b.position = c.position and b.scorer_sig = $sig
 join score s on s.call_id = a.call_id and s.sample_hash = c.sample_hash and s.scorer_sig = $sig and s.metric = $metric
+  and s.basis = coalesce(b.basis, '')
 join entry e using (entry_id)
 left join sample m on m.data_hash = e.data_hash and m.sample_id = c.sample_id and m.sample_hash = c.sample_hash
 where c.entry_id = $entry

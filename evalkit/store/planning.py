@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _decode = msgspec.json.Decoder().decode
+RESPONSE_COLUMNS = (
+    "k.output, k.reasoning, k.error_kind, k.error_message, k.http_status, k.finish, k.usage, k.seconds, k.first_token_s,"
+    " k.logprobs, k.tool_calls, k.trace, k.server_model, k.meta"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,18 +135,17 @@ def still_open(connection: DuckDBPyConnection, entry_id: str) -> OpenCells:
     return OpenCells(np.asarray(found["position"], dtype=np.int64), np.asarray(found["call_key"]).astype("S32"))
 
 
-def unscored(connection: DuckDBPyConnection, entry_id: str, size: int = 2000) -> Iterator[list[Answered]]:
-    """Answered cells that lack a score of one of the entry's scorers, in batches, with their responses."""
+def unscored(
+    connection: DuckDBPyConnection, entry_id: str, sigs: Sequence[str], size: int = 2000
+) -> Iterator[list[Answered]]:
+    """Answered cells that lack a score of one of these scorers, in batches, with their responses."""
     rows = connection.execute(
-        "select c.position, c.sample_id, c.sample_hash, c.repeat, k.call_id, k.model, k.output, k.reasoning,"
-        " k.error_kind, k.error_message, k.http_status, k.finish, k.usage, k.seconds, k.first_token_s, k.logprobs,"
-        " k.tool_calls, k.trace, k.server_model, k.meta "
+        f"select c.position, c.sample_id, c.sample_hash, c.repeat, k.call_id, k.model, {RESPONSE_COLUMNS} "  # noqa: S608 - ours
         "from cell c join answer a using (entry_id, position) join call k on k.call_id = a.call_id "
-        "where c.entry_id = ? and (select count(*) from entry_scorer es where es.entry_id = c.entry_id) > ("
-        "  select count(distinct s.scorer_sig) from score s join entry_scorer es"
-        "    on es.entry_id = c.entry_id and es.scorer_sig = s.scorer_sig"
-        "  where s.call_id = a.call_id and s.sample_hash = c.sample_hash) order by c.position",
-        [entry_id],
+        "where c.entry_id = $entry and len($sigs) > ("
+        "  select count(distinct s.scorer_sig) from score s where s.call_id = a.call_id"
+        "    and s.sample_hash = c.sample_hash and list_contains($sigs, s.scorer_sig)) order by c.position",
+        {"entry": entry_id, "sigs": list(sigs)},
     )
     while batch := rows.fetchmany(size):
         yield [Answered(*row[:6], response_of(row[6:])) for row in batch]  # type: ignore[call-arg]
@@ -182,7 +185,7 @@ def adoptable(connection: DuckDBPyConnection, identity: str) -> list[str]:
 
 def drop_run(connection: DuckDBPyConnection, run_id: str) -> None:
     """Forget a run that was planned and not confirmed; nothing was asked for it."""
-    for table in ("answer", "cell", "entry_scorer"):
+    for table in ("answer", "cell", "entry_scorer", "entry_basis"):
         connection.execute(
             f"delete from {table} where entry_id in (select entry_id from entry where run_id = ?)",  # noqa: S608
             [run_id],
