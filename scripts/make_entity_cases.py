@@ -73,16 +73,17 @@ def cases() -> list[Case]:
     truth = [sequence(drawn, drawn.randint(3, 14)) for _ in range(60)]
     guess = [spoilt(drawn, tags) for tags in truth]
     made = []
-    for name, spec, strict in (("strict tags", "entity_f1", True), ("lenient tags", "entity_f1(tags='lenient')", False)):
+    for name, spec, strict in (
+        ("strict tags", "entity_f1", True),
+        ("lenient tags", "entity_f1(tags='lenient')", False),
+    ):
         items = [{"target": t, "output": {"tags": g}} for t, g in zip(truth, guess, strict=True)]
         made.append({"name": name, "spec": spec, "items": items, "value": folded(truth, guess, strict=strict)})
     items = [
         {"input": {"text": "ab " * len(t)}, "target": spans(t), "output": json.dumps({"entities": spans(g)})}
         for t, g in zip(truth, guess, strict=True)
     ]
-    made.append(
-        {"name": "spans", "spec": "entity_f1", "items": items, "value": folded(truth, guess, strict=True)}
-    )
+    made.append({"name": "spans", "spec": "entity_f1", "items": items, "value": folded(truth, guess, strict=True)})
     few = [["B-date", "O"], ["O", "O"], ["B-place", "I-place"]]
     for name, said in (
         ("all right", few),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any
 
@@ -90,10 +90,14 @@ class RiskCoverage(LabelScorer):
     def mark(self, sample: Sample, response: Response) -> Mapping[str, Score]:
         """Compare the label and read the confidence."""
         truth = self.truth(sample)
-        guess, reason = self.guess(response)
-        sure = self._confidence(response, guess) if guess is not None else reason
-        if guess is None or not isinstance(sure, float):
-            return unscorable(self.metrics, sure if isinstance(sure, str) else reason)
+        value, reason = answer_json(response)
+        if reason is None:
+            guess, reason = self.guess(replace(response, output=value))
+        if reason is not None or guess is None:
+            return unscorable(self.metrics, reason)
+        sure = self._confidence(standard(value), guess)
+        if isinstance(sure, str):
+            return unscorable(self.metrics, sure)
         wrong, kept = float(guess != truth), float(sure >= self.floor)
         answer = f"{shown(guess)} ({sure:.3g})"
         parts = {"kept": kept, "hits": kept * (1 - wrong)}
@@ -111,11 +115,7 @@ class RiskCoverage(LabelScorer):
             "accuracy_at_floor": Score(0.0, _KEPT),
         }
 
-    def _confidence(self, response: Response, guess: str) -> float | str:
-        value, reason = answer_json(response)
-        if reason is not None:
-            return reason
-        value = standard(value)
+    def _confidence(self, value: Any, guess: str) -> float | str:
         found = get(value, steps(self.confidence))
         if found is MISSING:
             found = self._probability(value, guess)
