@@ -1,0 +1,72 @@
+"""Time limits of many calls behind one timer of the event loop: a timer for each call costs as much as its record."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Self
+
+
+class Deadlines:
+    """Limits of `seconds` each. They fall due in the order in which they were set, so one timer serves them all."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.loop = asyncio.get_running_loop()
+        # In the order of falling due, as a dict keeps the order of insertion.
+        self.waiting: dict[Deadline, None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def one(self) -> Deadline:
+        """A limit for a `with` block of the running task, from now on; raises TimeoutError where it is exceeded."""
+        return Deadline(self)
+
+    def wait_for(self, deadline: Deadline) -> None:
+        """Wake when a limit falls due, unless that is going to happen already."""
+        self.waiting[deadline] = None
+        if self._timer is None:
+            self._timer = self.loop.call_at(deadline.due, self._fall_due)
+
+    def _fall_due(self) -> None:
+        self._timer = None
+        now = self.loop.time()
+        for deadline in list(self.waiting):
+            if deadline.due > now:
+                self._timer = self.loop.call_at(deadline.due, self._fall_due)
+                return
+            del self.waiting[deadline]
+            deadline.exceed()
+
+
+class Deadline:
+    """One limit; what `asyncio.timeout` is to one task."""
+
+    __slots__ = ("_among", "_cancelling", "_exceeded", "_task", "due")
+
+    def __init__(self, among: Deadlines) -> None:
+        self._among = among
+        self._exceeded = False
+
+    def __enter__(self) -> Self:
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("a time limit needs a task")
+        self._task = task
+        self._cancelling = task.cancelling()
+        self.due = self._among.loop.time() + self._among.seconds
+        self._among.wait_for(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._exceeded:
+            del self._among.waiting[self]
+        elif self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+            # Who else cancelled the task meanwhile is obeyed instead.
+            raise TimeoutError from error
+
+    def exceed(self) -> None:
+        """Cancel what is under way."""
+        self._exceeded = True
+        self._task.cancel()
