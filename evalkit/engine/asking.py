@@ -15,6 +15,7 @@ from evalkit.core.errors import ErrorKind, MissingComponent
 from evalkit.core.keys import call_key, local_key, sample_hash
 from evalkit.core.types import Candidate, Failure, Request, Response, Sample, Sends, Step
 from evalkit.core.units import Usage, tokens
+from evalkit.engine.deadlines import Deadline, Deadlines
 from evalkit.engine.journal import Journal
 from evalkit.engine.limits import Lane, LaneLimits
 from evalkit.engine.records import Link, Origin, call_record
@@ -41,6 +42,7 @@ class Asker:
         self.halted: Callable[[], bool] = lambda: False
         self._flights: dict[str, asyncio.Future[Answer | None]] = {}
         self._remembered: OrderedDict[str, Answer] = OrderedDict()
+        self._deadlines: dict[float, Deadlines] = {}
 
     async def cell(self, work: Work) -> Answer | None:
         """Answer a cell; None when it was not asked because its candidate stopped or its budget is spent."""
@@ -134,7 +136,7 @@ class Asker:
     async def _local(self, candidate: Candidate, sample: Sample, ctx: CellContext, timeout_s: float) -> Response:
         begun = time.monotonic()
         try:
-            async with asyncio.timeout(timeout_s):
+            with self._within(timeout_s):
                 response = await candidate.answer(sample, ctx)
         except TimeoutError:
             return Response(error=timed_out(timeout_s), seconds=time.monotonic() - begun)
@@ -182,10 +184,16 @@ class Asker:
             progress.stopped = f"the server asks to wait {pause_s:.0f} s, and the time limit is over before"
         return progress.stopped is not None or (is_cell and self.halted())
 
+    def _within(self, seconds: float) -> Deadline:
+        deadlines = self._deadlines.get(seconds)
+        if deadlines is None:
+            deadlines = self._deadlines[seconds] = Deadlines(seconds)
+        return deadlines.one()
+
     async def _send(self, candidate: Sends, request: Request, timeout_s: float) -> Response:
         begun = time.monotonic()
         try:
-            async with asyncio.timeout(timeout_s):
+            with self._within(timeout_s):
                 return await candidate.send(request)
         except TimeoutError:
             return Response(error=timed_out(timeout_s), seconds=time.monotonic() - begun)
