@@ -106,9 +106,9 @@ def test_declares_itself(kit, name):
     scorer, _, scores = made(kit, name)
     names = [metric.name for metric in scorer.metrics]
     assert len(names) == len(set(names)) >= 1
-    assert scorer.takes == "one"
+    assert scorer.takes in ("one", "pair", "repeats")
     assert scorer.version >= 1
-    assert scorer.heavy is False
+    assert isinstance(scorer.heavy, bool)
     for library in scorer.libraries:
         assert version(library)
     assert all(set(each) == set(names) for each in scores)
