@@ -1,0 +1,80 @@
+"""Pictures of samples and answers as arrays; what is no picture, too large or broken is a ValueError, never a crash."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from evalkit.core.errors import MissingComponent
+from evalkit.core.media import MAX_PIXELS, refuse_bomb
+from evalkit.core.types import Blobs
+
+Array = npt.NDArray[Any]
+EXTRA = "pip install 'evalkit[image]'"
+
+
+def need_pillow() -> None:
+    """Raises MissingComponent where Pillow is not installed, so that it is found before anything is asked."""
+    try:
+        import PIL.Image  # noqa: F401 - only whether it is there
+    except ImportError:
+        raise MissingComponent(f"reading pictures needs Pillow: {EXTRA}") from None
+
+
+def need_scikit_image() -> None:
+    """Raises MissingComponent where scikit-image or Pillow is not installed."""
+    need_pillow()
+    try:
+        import skimage  # noqa: F401 - only whether it is there
+    except ImportError:
+        raise MissingComponent(f"measuring pictures needs scikit-image: {EXTRA}") from None
+
+
+def is_reference(value: Any) -> bool:
+    """Whether a value is a reference to a stored file."""
+    return isinstance(value, Mapping) and isinstance(value.get("$blob"), str)
+
+
+def read(ref: Mapping[str, str], blobs: Blobs, what: str = "the picture") -> bytes:
+    """The bytes of a referenced picture whose header promises at most 50 million pixels.
+
+    Raises ValueError, beginning with `what`, for a file that is not there, is no picture or is too large.
+    """
+    try:
+        data = blobs.get(ref)
+    except KeyError:
+        raise ValueError(f"{what} is not stored: {str(ref.get('$blob'))[:16]}") from None
+    try:
+        refuse_bomb(data)
+    except ValueError as error:
+        raise ValueError(f"{what} cannot be read: {error}") from None
+    return data
+
+
+def decoded(data: bytes, what: str = "the picture") -> Any:
+    """A Pillow image with its pixels loaded; raises ValueError for a file that is broken behind its header."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        image = Image.open(BytesIO(data))
+        if image.width * image.height > MAX_PIXELS:
+            raise ValueError(f"{what} has {image.width} x {image.height} pixels")
+        image.load()
+    except (UnidentifiedImageError, OSError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{what} cannot be decoded: {error}") from None
+    return image
+
+
+def rgb(data: bytes, what: str = "the picture") -> npt.NDArray[np.uint8]:
+    """Pixels [h, w, 3] in 0..255; transparent pixels are shown on white."""
+    from PIL import Image
+
+    image = decoded(data, what)
+    if "A" in image.getbands() or "transparency" in image.info:
+        ground = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(ground, image.convert("RGBA"))
+    return np.asarray(image.convert("RGB"))
