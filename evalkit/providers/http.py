@@ -16,10 +16,12 @@ from evalkit.core.keys import digest
 from evalkit.core.options import build
 from evalkit.core.types import Context, Failure, Request, Response, Sample, Tools
 from evalkit.core.units import UNITS
+from evalkit.providers import _files
 from evalkit.providers._failures import ErrorBody, failure_of
 from evalkit.providers.transport import CallFailed, RawReply, Transport
 
 METHODS = ("GET", "POST", "PUT", "PATCH")
+RETURNS = ("json", "file")
 _SECRET = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SECRET_HEADER = re.compile(r"(?i)authorization|cookie|api-?key|token$|secret")
 _STEP = re.compile(r"""\.?([^.\[\]"'$]+)|\[(-?\d+)\]|\[(["'])(.*?)\3\]""")
@@ -34,7 +36,9 @@ class Options:
     {"$json": template} becomes the JSON that the template writes and {"$base64": field} the content of a stored file.
     `headers` may hold ${NAME} of an environment variable, which is read when the request is sent and never stored.
     `output` and the values of `usage` (by unit) are paths into the reply, such as `choices[0].text`; without `output`
-    the whole reply is the answer. `timeout_s` > 0 bounds one attempt. `version` changes the fingerprint.
+    the whole reply is the answer. With `returns` = file the answer is a file (picture, recording): the reply, or in
+    a JSON reply the base64 text or data URL at `output`. `timeout_s` > 0 bounds one attempt. `version` changes the
+    fingerprint.
     """
 
     url: str
@@ -42,6 +46,7 @@ class Options:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
     output: str | None = None
+    returns: str = "json"
     usage: Mapping[str, str] = field(default_factory=dict)
     timeout_s: float = 60.0
     version: str | int | None = None
@@ -151,12 +156,13 @@ class HttpCandidate:
             return Response(
                 error=failure_of(reply.status, reply.headers, error, self.transport.redact), seconds=seconds
             )
+        file = self.options.returns == "file"
         try:
-            value = json.loads(reply.body)
+            value = None if file and not _is_json(reply) else json.loads(reply.body)
         except ValueError:
             value = reply.body.decode("utf-8", "replace")
         try:
-            output = _follow(value, self.output)
+            output = self._file(reply, value) if file else _follow(value, self.output)
             usage = {unit: _number(_follow(value, path), unit) for unit, path in self.usage.items()}
         except LookupError as error:
             message = self.transport.redact(
@@ -164,6 +170,15 @@ class HttpCandidate:
             )
             return Response(error=Failure(ErrorKind.MALFORMED, message, status=reply.status), seconds=seconds)
         return Response(output=output, usage={"requests": 1, **usage}, seconds=seconds)
+
+    def _file(self, reply: RawReply, value: Any) -> Mapping[str, str]:
+        """A reference to the answered file. Raises LookupError for a reply that holds none."""
+        try:
+            if value is None:
+                return _files.kept(reply.body, reply.headers.get("content-type"), self.tools.blobs)
+            return _files.kept(*_files.from_text(_follow(value, self.output)), self.tools.blobs)
+        except ValueError as error:
+            raise LookupError(f"holds no file: {error}") from None
 
 
 def make(tools: Tools, model: str | None = None, **options: Any) -> HttpCandidate:
@@ -181,6 +196,8 @@ def make(tools: Tools, model: str | None = None, **options: Any) -> HttpCandidat
         )
     if chosen.method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}: {chosen.method!r}")
+    if chosen.returns not in RETURNS:
+        raise ValueError(f"returns must be one of {', '.join(RETURNS)}: {chosen.returns!r}")
     if chosen.timeout_s <= 0:
         raise ValueError(f"timeout_s must be above 0: {chosen.timeout_s}")
     _check_headers(chosen.headers)
@@ -189,6 +206,7 @@ def make(tools: Tools, model: str | None = None, **options: Any) -> HttpCandidat
             raise ValueError(f"usage: {unit!r} is no unit; {did_you_mean(unit, UNITS) or 'known: ' + ', '.join(UNITS)}")
     named = model or parts.netloc
     asked = [chosen.url, chosen.method, dict(chosen.headers), chosen.body, chosen.output, chosen.version]
+    asked += [chosen.returns] if chosen.returns != "json" else []
     secrets = [tools.secret(name) for value in chosen.headers.values() for name in _SECRET.findall(value)]
     return HttpCandidate(
         name=named,
@@ -236,6 +254,11 @@ def _follow(value: Any, path: Path) -> Any:
         if not fits:
             raise LookupError(f"has no {step!r} where the path asks for it")
     return value
+
+
+def _is_json(reply: RawReply) -> bool:
+    kind = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind == "application/json" or kind.endswith("+json")
 
 
 def _number(value: Any, unit: str) -> float:
