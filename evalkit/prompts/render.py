@@ -26,6 +26,10 @@ MAX_STEPS = 100_000
 _CACHED = 1024
 _MAX_BASE = 1_000_000
 _MAX_POWER = 16
+# What these names stand for is Jinja2's business even where a variable has the same name.
+_JINJAS_OWN = frozenset({"self", "super", "caller", "loop", "varargs", "kwargs"})
+Pieces = tuple[str | tuple[str, ...], ...]
+"""Text as it stands, and the path of each value between it: a variable's name and the names of fields inside it."""
 _EXPRESSION = re.compile(r"\A\s*\{\{(?P<inner>(?:(?!\}\}|\{\{).)+)\}\}\s*\Z", re.DOTALL)
 
 
@@ -99,7 +103,7 @@ class Renderer:
         self._environment.filters["tojson"] = _tojson
         # What Jinja2 draws at random has no seed, so a prompt could not be made twice.
         del self._environment.filters["random"], self._environment.globals["lipsum"]
-        self._compiled: dict[str, Template] = {}
+        self._compiled: dict[str, tuple[Template, Pieces | None]] = {}
         self._expressions: dict[str, Callable[..., Any]] = {}
 
     def render(self, template: str, variables: Mapping[str, Any], *, name: str = "template") -> str:
@@ -108,8 +112,10 @@ class Renderer:
         Raises ValueError naming the template (`name`), its line and what is wrong: a syntax error, an undefined
         variable (with the known ones), a forbidden access, or too much output.
         """
-        compiled = self._compiled.get(template) or self._compile(template, name)
+        compiled, pieces = self._compiled.get(template) or self._compile(template, name)
         try:
+            if pieces is not None and (plain := _filled(pieces, variables)) is not None:
+                return plain
             context = compiled.new_context({"range": _Range(), **variables})
             return _joined(compiled.root_render_func(context))
         except Exception as error:  # noqa: BLE001 - a template may raise whatever its expressions raise
@@ -192,15 +198,16 @@ class Renderer:
         except TemplateNotFound as error:
             raise ValueError(f"{where}: {error.message}") from None
 
-    def _compile(self, template: str, name: str) -> Template:
+    def _compile(self, template: str, name: str) -> tuple[Template, Pieces | None]:
         try:
             compiled = self._environment.from_string(template)
+            pieces = _pieces(self._environment.parse(template))
         except TemplateSyntaxError as error:
             raise ValueError(f"{name}, line {error.lineno}: {error.message}") from None
         if len(self._compiled) >= _CACHED:
             self._compiled.clear()
-        self._compiled[template] = compiled
-        return compiled
+        self._compiled[template] = compiled, pieces
+        return compiled, pieces
 
 
 def inside(root: Path, path: str) -> Path | None:
@@ -240,6 +247,49 @@ def _joined(parts: Iterator[str]) -> str:
         _bounded(size <= MAX_OUTPUT, f"more than {MAX_OUTPUT} characters of output")
         kept.append(part)
     return "".join(kept)
+
+
+def _pieces(tree: nodes.Template) -> Pieces | None:
+    """The pieces of a template that only puts variables and their fields between its text; None for any other."""
+    found: list[str | tuple[str, ...]] = []
+    for output in tree.body:
+        if not isinstance(output, nodes.Output):
+            return None
+        for node in output.nodes:
+            piece = node.data if isinstance(node, nodes.TemplateData) else _path(node)
+            if piece is None:
+                return None
+            found.append(piece)
+    return tuple(found)
+
+
+def _path(node: nodes.Expr) -> tuple[str, ...] | None:
+    if isinstance(node, nodes.Name):
+        return None if node.name in _JINJAS_OWN else (node.name,)
+    if isinstance(node, nodes.Getattr):
+        owner, key = _path(node.node), node.attr
+    elif isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const):
+        owner, key = _path(node.node), node.arg.value
+    else:
+        return None
+    return None if owner is None or not isinstance(key, str) else (*owner, key)
+
+
+def _filled(pieces: Pieces, variables: Mapping[str, Any]) -> str | None:
+    """What Jinja2 would make of the pieces, without its costs; None where it has to decide or to complain."""
+    parts: list[str] = []
+    for piece in pieces:
+        if isinstance(piece, str):
+            parts.append(piece)
+            continue
+        value: Any = variables
+        for name in piece:
+            if not isinstance(value, Mapping) or name not in value:
+                return None
+            value = value[name]
+        parts.append(value if type(value) is str else str(value))
+    text = parts[0] if len(parts) == 1 else "".join(parts)
+    return text if len(text) <= MAX_OUTPUT else None
 
 
 def _bounded(holds: object, what: str) -> None:

@@ -165,3 +165,38 @@ def test_any_template_renders_or_says_its_name(text):
     except ValueError as error:
         said = str(error)
     assert re.match(r"me(, line \d+)?: .", said)
+
+
+PLAIN = [
+    "text ",
+    "\n",
+    "{{ t }}",
+    "{{ input.x }}",
+    "{{ input['x y'] }}",
+    "{{ input.deep.items }}",
+    "{{ range }}",
+    "{# c #}",
+]
+NOT_PLAIN = ["{{ t | upper }}", "{{ self }}", "{{ input[0] }}", "{% if t %}a{% endif %}", "{{ t ~ t }}", "{{ f() }}"]
+VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.lists(st.text(max_size=3))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.sampled_from(PLAIN), max_size=6), VALUES, VALUES)
+def test_a_plain_template_is_filled_in_as_jinja_would(pieces, first, second):
+    renderer, template = Renderer(None), "".join(pieces)
+    variables = {"t": first, "range": second, "input": {"x": second, "x y": first, "deep": {"items": [first]}}}
+    assert renderer.render(template, variables) == renderer._environment.from_string(template).render(variables)
+    assert renderer._compiled[template][1] is not None
+
+
+@pytest.mark.parametrize("template", NOT_PLAIN)
+def test_what_jinja_has_to_decide_is_left_to_it(renderer, template):
+    variables = {"t": "a", "self": "mine", "input": [1], "f": lambda: 2}
+    assert renderer.render(template, variables) == renderer._environment.from_string(template).render(variables)
+    assert renderer._compiled[template][1] is None
+
+
+def test_a_plain_template_is_bounded_too(renderer):
+    with pytest.raises(ValueError, match=f"more than {MAX_OUTPUT} characters"):
+        renderer.render("{{ t }}{{ t }}", {"t": "x" * (MAX_OUTPUT // 2 + 1)})
