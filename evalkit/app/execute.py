@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from evalkit.app import lending
 from evalkit.app.planning import Plan, PlannedEntry
 from evalkit.app.scoring import Scoring
 from evalkit.app.watching import Watch
@@ -22,10 +23,8 @@ from evalkit.engine.asking import Asker, CellContext
 from evalkit.engine.budget import Budget
 from evalkit.engine.executor import Counts, Link, Shard
 from evalkit.engine.journal import Journal
-from evalkit.engine.limits import Lane
 from evalkit.engine.loop import Stop, run_lanes
-from evalkit.engine.retry import Retries
-from evalkit.engine.work import Handler, LaneWork, Progress, Settings, Work
+from evalkit.engine.work import Handler, LaneWork, Progress, Work
 
 WATCH_S = 0.2
 RUN_BUDGET = "run"
@@ -70,8 +69,8 @@ class Execution:
 
     async def _run(self) -> None:
         entries = [entry for entry in self.plan.entries if not entry.built.skipped]
-        lanes = {entry.built.lane: Lane(entry.built.lane, entry.built.limits, time.monotonic) for entry in entries}
-        asker = Asker(self._settings(), self.journal, lanes)
+        settings = lending.settings(self.workspace, self.plan, self.limits.retries, self.plan.shared)
+        asker = Asker(settings, self.journal, lending.lanes(self.plan))
         works = self._lane_works(entries, asker)
         self._on_interrupt()
         watching = asyncio.create_task(self._watch())
@@ -81,17 +80,8 @@ class Execution:
             await run_lanes(asker, works, self._handler(asker), self.stop)
         finally:
             watching.cancel()
-            await self._close(entries)
+            await self._close()
             self._tell()
-
-    def _settings(self) -> Settings:
-        return Settings(
-            retries=Retries(most=self.limits.retries),
-            money=self.workspace.money,
-            blobs=self.workspace.blobs,
-            render=self.workspace.render,
-            shared=self.plan.shared,
-        )
 
     def _lane_works(self, entries: Sequence[PlannedEntry], asker: Asker) -> list[LaneWork]:
         share = self.link.spend if self.link is not None else None
@@ -219,13 +209,10 @@ class Execution:
         else:
             self.link.report([counts_of(entry_id, one) for entry_id, one in self.progress.items()])
 
-    async def _close(self, entries: Sequence[PlannedEntry]) -> None:
-        closed: set[int] = set()
-        for entry in entries:
-            candidate = entry.built.candidate
-            holds = closing(candidate)
-            if holds is not None and id(candidate) not in closed:
-                closed.add(id(candidate))
+    async def _close(self) -> None:
+        holders = {id(built.candidate): closing(built.candidate) for built in lending.everybody(self.plan)}
+        for holds in holders.values():
+            if holds is not None:
                 await holds.close()
 
 

@@ -32,7 +32,7 @@ select a.entry_id, case when count(*) = count(u.usd) then sum(u.usd) end as usd,
        count(*) filter (where k.error_kind is null) as answered,
        count(*) filter (where k.error_kind is not null) as errored,
        count(*) filter (where a.cached) as cached
-from answer a join call k using (call_id) left join cost u on u.call_id = k.call_id
+from answer a join call k using (call_id) left join cell_cost u on u.entry_id = a.entry_id and u.position = a.position
 where list_contains($entries, a.entry_id) group by a.entry_id
 """
 

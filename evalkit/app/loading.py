@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit import registry
+from evalkit.app.places import placed
 from evalkit.app.scoring import Prepared, prepare
 from evalkit.app.workspace import Workspace
 from evalkit.config.suite import LoadResult, Records, SuiteFile, load_suites, shown, source_of
@@ -25,19 +26,20 @@ if TYPE_CHECKING:
     from evalkit.prompts.task import Shots, TaskPrompt
 
 MOST_CLASSES = 50
-MOST_PROBLEMS = 20
 
 
 @dataclass(frozen=True)
 class Selection:
     """Which samples of a suite are asked: the first `limit` in hash order, or `ids`; None = all.
 
-    `checked` says that their targets have been looked at already (by the process that started this one).
+    `demo`: what the suite says for a demonstration, where nothing else is said. `checked` says that their targets have
+    been looked at already (by the process that started this one).
     """
 
     limit: int | None = None
     ids: tuple[str, ...] | None = None
     checked: bool = False
+    demo: bool = False
 
 
 @dataclass
@@ -134,6 +136,13 @@ class LoadedSuite:
 
         everything = Subset(self.corpus, tuple(range(self.corpus.count)))
         return Given(digest(["given", given.id, self.corpus.data_hash]), given.train, everything)
+
+    def choose(self, ids: Sequence[str]) -> None:
+        """Keep only these of the scheduled samples, in scheduled order."""
+        known = self._places
+        schedule = self.snapshot.scheduled(self.seed, ids=[ident for ident in ids if ident in known])
+        self.indices = schedule.indices
+        self.data_hash = _hash_with(self.snapshot.subset_hash(schedule), self.corpus)
 
     def prompt(self, name: str | None, renderer: Renderer) -> TaskPrompt:
         """The task's prompt (one of the matrix, or the only one). Raises ConfigError with everything wrong in it."""
@@ -247,19 +256,8 @@ def load(workspace: Workspace, paths: Iterable[Path], selection: Selection) -> L
             problems += [placed(problem, file) for problem in (suite.corpus.problems if suite.corpus else ())]
             notes += [placed(note, file) for note in suite.snapshot.warnings]
             if not suite.snapshot.problems:
-                problems += [] if selection.checked else _wrong_targets(suite)
                 suites.append(suite)
     return Loaded(tuple(suites), tuple(problems), result.empty, tuple(notes))
-
-
-def placed(problem: Problem, file: SuiteFile, line: int | None = None) -> Problem:
-    """A problem with its file as the user knows it; without one, at a line of the suite (default: its dataset)."""
-    if problem.file == "dataset.query" and problem.line is None:
-        return placed(Problem(f"{problem.file}: {problem.message}", hint=problem.hint), file)
-    if problem.file is None:
-        return Problem(problem.message, shown(file.path), line or file.lines.get("dataset", 1), problem.hint)
-    known = shown(Path(problem.file)) if Path(problem.file).is_absolute() else problem.file
-    return Problem(problem.message, known, problem.line, problem.hint)
 
 
 def _load_one(workspace: Workspace, file: SuiteFile, family: Family, selection: Selection) -> LoadedSuite:
@@ -273,9 +271,11 @@ def _load_one(workspace: Workspace, file: SuiteFile, family: Family, selection: 
         prepared = (*prepared, per_sample(model.task.extract))
     splits = () if snapshot.problems else tuple(splits_of(file, snapshot))
     indices, data_hash = _select(file, snapshot, splits, selection)
-    if corpus is not None:
-        data_hash = digest(["data and corpus", data_hash, corpus.data_hash])
-    return LoadedSuite(file, family, snapshot, prepared, splits, indices, data_hash, corpus)
+    return LoadedSuite(file, family, snapshot, prepared, splits, indices, _hash_with(data_hash, corpus), corpus)
+
+
+def _hash_with(data_hash: str, corpus: Snapshot | None) -> str:
+    return data_hash if corpus is None else digest(["data and corpus", data_hash, corpus.data_hash])
 
 
 def snapshot_of(workspace: Workspace, file: SuiteFile, records: Records, family: Family | None) -> Snapshot:
@@ -324,7 +324,8 @@ def _few_classes(snapshot: Snapshot) -> bool:
 
 def _select(file: SuiteFile, snapshot: Snapshot, splits: Sequence[Split], selection: Selection) -> tuple[Indices, str]:
     dataset = file.model.dataset
-    limit = selection.limit if selection.limit is not None else dataset.limit
+    shown = file.model.demo.limit if selection.demo else None
+    limit = next((one for one in (selection.limit, shown, dataset.limit) if one is not None), None)
     stratify = dataset.stratify
     ids: Sequence[str] | None = selection.ids
     if ids is None and splits:
@@ -332,66 +333,6 @@ def _select(file: SuiteFile, snapshot: Snapshot, splits: Sequence[Split], select
         ids = None if len(tested) == snapshot.count else tested
     schedule = snapshot.scheduled(file.model.seed, limit=limit, ids=ids, stratify=stratify)
     return schedule.indices, snapshot.subset_hash(schedule)
-
-
-def _wrong_targets(suite: LoadedSuite) -> list[Problem]:
-    """Samples that a scorer cannot score; the first twenty, and how many more there are."""
-    checks = [one.scorer.problem for one in suite.prepared if hasattr(one.scorer, "problem")]
-    found: list[Problem] = []
-    more = 0
-    for index in suite.indices:
-        sample = suite.snapshot.sample(int(index))
-        wrong = next((text for check in checks if (text := check(sample))), None)
-        if wrong is None:
-            continue
-        if len(found) >= MOST_PROBLEMS:
-            more += 1
-            continue
-        name, line = suite.snapshot.where(int(index))
-        found.append(placed(Problem(f"sample {sample.id!r}: {wrong}", name, line), suite.file))
-    return (
-        [*found, Problem(f"and {more:,} more samples with a wrong target", shown(suite.file.path))] if more else found
-    )
-
-
-def bad_prompts(suite: LoadedSuite, renderer: Renderer) -> list[Problem]:
-    """What is wrong with the prompts that a suite writes, whoever is asked: they are tried on the first samples."""
-    found: list[Problem] = []
-    for name in suite.file.prompts or (None,):
-        if not suite.file.asking(name):
-            continue
-        try:
-            prompt = suite.prompt(name, renderer)
-        except ConfigError as error:
-            found += error.problems
-            continue
-        wrong = _untold(suite, prompt)
-        if wrong is not None:
-            found.append(suite.in_prompt(Problem(wrong), name))
-    return found
-
-
-def _untold(suite: LoadedSuite, prompt: TaskPrompt) -> str | None:
-    """Why no messages can be made of one of the first samples, or None."""
-    needed = prompt.fields()
-    for place, index in enumerate(suite.indices[:50]):
-        sample = suite.snapshot.sample(int(index))
-        lacking = sorted(needed - set(sample.input))
-        if lacking:
-            had = ", ".join(sorted(sample.input))
-            return f"the prompt uses {lacking[0]!r}, which sample {sample.id!r} does not have; it has: {had}"
-        try:
-            if place == 0:
-                prompt.messages(sample)
-        except ValueError as error:
-            return f"the prompt cannot be made: {error}"
-    return None
-
-
-def prompts_digest(suite: LoadedSuite, renderer: Renderer) -> str:
-    """Hash of every prompt's text of a suite."""
-    names: Sequence[str | None] = suite.file.prompts or (None,)
-    return digest([suite.prompt(name, renderer).hash for name in names])
 
 
 __all__ = ["EvalkitError", "Loaded", "LoadedSuite", "Selection", "load", "read_files"]

@@ -12,7 +12,8 @@ import numpy as np
 
 from evalkit.app.candidates import Built
 from evalkit.app.fitting import Fitted
-from evalkit.app.loading import LoadedSuite, placed
+from evalkit.app.loading import LoadedSuite
+from evalkit.app.places import placed
 from evalkit.core.capabilities import sending
 from evalkit.core.errors import ConfigError, Problem
 from evalkit.core.keys import KEY_SCHEMA, call_key, digest, local_key

@@ -38,7 +38,7 @@ class StoredContext:
 
     def candidate(self, name: str) -> Candidate:
         """Refused: re-scoring makes no calls."""
-        raise UsageError(f"{name!r} cannot be asked: re-scoring makes no calls; put the scorer into the suite and run it")
+        raise UsageError(f"{name!r} cannot be asked: re-scoring makes no calls")
 
     async def ask(self, candidate: Any, sample: Any, stage: str = "") -> Response:
         """Refused: re-scoring makes no calls."""

@@ -16,7 +16,11 @@ from typing import Any
 from evalkit.app.candidates import Builder, Built
 from evalkit.app.estimate import estimate, not_held
 from evalkit.app.execute import Execution, Limits
-from evalkit.app.loading import Loaded, LoadedSuite, Selection, bad_prompts, load, placed
+from evalkit.app.grouped import score_groups
+from evalkit.app.helping import provide
+from evalkit.app.inspecting import bad_prompts, wrong_targets
+from evalkit.app.loading import Loaded, LoadedSuite, Selection, load
+from evalkit.app.places import placed
 from evalkit.app.planning import (
     Plan,
     PlannedEntry,
@@ -88,10 +92,13 @@ def _run(workspace: Workspace, plan: Plan, request: RunRequest, watch: Watch) ->
     )
     try:
         if isinstance(execution, SharedExecution):
-            recipe = recipe_of(plan, request, workspace.root, dict(workspace.environ))
+            recipe = recipe_of(plan, request, workspace)
             execution.run(processes_for(plan, workers), recipe)
         else:
             execution.run()
+        if not execution.stop.asked:
+            spent = sum(progress.usd for progress in execution.progress.values())
+            score_groups(workspace, plan, request.limits, spent)
     finally:
         if isinstance(execution, Execution):
             execution.journal.close()
@@ -126,9 +133,15 @@ def gather(workspace: Workspace, request: RunRequest, watch: Watch) -> list[Plan
     builder = Builder(workspace, concurrency=request.concurrency)
     if request.only_failed:
         _keep_failed(workspace, loaded, request)
-    entries = [entry for suite in loaded.suites for entry in _entries(workspace, builder, suite, request)]
+    entries = [
+        entry
+        for suite in loaded.suites
+        for entry in provide(builder, suite, list(_entries(workspace, builder, suite, request)))
+    ]
+    checked = () if selection.checked else loaded.suites
+    targets = [problem for suite in checked for problem in wrong_targets(suite)]
     prompts = [problem for suite in loaded.suites for problem in bad_prompts(suite, workspace.renderer)]
-    problems = _unique([*loaded.problems, *prompts, *builder.problems, *_bad_entries(entries)])
+    problems = _unique([*loaded.problems, *targets, *prompts, *builder.problems, *_bad_entries(entries)])
     if problems:
         raise ConfigError([*problems, *loaded.empty])
     if loaded.empty:
@@ -147,7 +160,9 @@ def _unique(problems: Iterable[Problem]) -> list[Problem]:
 
 
 def _entries(workspace: Workspace, builder: Builder, suite: LoadedSuite, request: RunRequest) -> Iterator[PlannedEntry]:
-    names = request.candidates or (() if request.made else suite.file.model.candidates)
+    own = suite.file.model.candidates
+    named = (suite.file.model.demo.candidates or own) if request.selection.demo else own
+    names = request.candidates or (() if request.made else named)
     if not names and not request.made:
         line = suite.file.lines.get("name", 1)
         hint = "name one with -c, or list `candidates:` in the suite"
@@ -200,9 +215,7 @@ def _keep_failed(workspace: Workspace, loaded: Loaded, request: RunRequest) -> N
     from evalkit.app.failures import failed_ids
 
     for suite in loaded.suites:
-        ids = failed_ids(workspace, suite.name, request.candidates)
-        schedule = suite.snapshot.scheduled(suite.seed, ids=[i for i in ids if i in suite._places])  # noqa: SLF001
-        suite.indices, suite.data_hash = schedule.indices, suite.snapshot.subset_hash(schedule)
+        suite.choose(failed_ids(workspace, suite.name, request.candidates))
 
 
 def _plan(workspace: Workspace, entries: list[PlannedEntry], request: RunRequest, held: ExitStack) -> Plan:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from evalkit.app.execute import RUN_BUDGET, Execution, suite_budget
 from evalkit.app.planning import Plan, PlannedEntry
 from evalkit.app.watching import Silent, Watch
-from evalkit.app.workspace import open_workspace
+from evalkit.app.workspace import Workspace, open_workspace
 from evalkit.core.capabilities import sending
 from evalkit.engine.executor import Counts, Link, Processes, Shard
 from evalkit.engine.journal import Journal
@@ -44,6 +44,7 @@ class Recipe:
     run_id: str
     identity: str
     entries: dict[tuple[str, str], tuple[str, int]]
+    unsafe_local: bool = False
 
 
 @dataclass
@@ -127,19 +128,21 @@ def processes_for(plan: Plan, workers: int) -> Processes:
     return Processes(workers, [RUN_BUDGET, *(suite_budget(name) for name in suites)])
 
 
-def recipe_of(plan: Plan, request: RunRequest, root: Path, environ: dict[str, str]) -> Recipe:
+def recipe_of(plan: Plan, request: RunRequest, workspace: Workspace) -> Recipe:
     """What workers need to build the same plan."""
     entries = {(e.suite.name, e.built.name): (e.entry_id, e.generation) for e in plan.entries}
     paths = tuple(path.resolve() for path in request.paths)
     checked = replace(request.selection, checked=True)
-    return Recipe(root, environ, replace(request, paths=paths, selection=checked), plan.run_id, plan.identity, entries)
+    asked = replace(request, paths=paths, selection=checked)
+    environ, unsafe = dict(workspace.environ), workspace.unsafe_local
+    return Recipe(workspace.root, environ, asked, plan.run_id, plan.identity, entries, unsafe)
 
 
 def ask_share(recipe: Recipe, shard: Shard, link: Link) -> None:
     """A worker: build the plan, ask this shard's cells, journal into files of its own."""
     from evalkit.app.run import gather
 
-    workspace = open_workspace(recipe.root, recipe.environ)
+    workspace = replace(open_workspace(recipe.root, recipe.environ), unsafe_local=recipe.unsafe_local)
     entries = gather(workspace, recipe.request, Silent())
     with workspace.store.open(read_only=True) as connection:
         for entry in entries:

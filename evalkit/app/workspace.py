@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from evalkit.config.prices import PriceTable
     from evalkit.prompts.render import Renderer
+    from evalkit.sandbox.sandbox import Sandbox
     from evalkit.store.blobs import BlobDir
     from evalkit.store.database import Store
     from evalkit.store.redact import Redactor
@@ -31,6 +32,7 @@ class Workspace:
 
     project: Project
     environ: Mapping[str, str]
+    unsafe_local: bool = False
 
     @property
     def root(self) -> Path:
@@ -88,6 +90,13 @@ class Workspace:
         from evalkit.prompts.render import Renderer
 
         return Renderer(self.root)
+
+    @cached_property
+    def sandbox(self) -> Sandbox:
+        """Where code from a model runs; without isolation only where the user typed --unsafe-local."""
+        from evalkit.sandbox.sandbox import Sandbox
+
+        return Sandbox(unsafe_local=self.unsafe_local)
 
     @cached_property
     def redactor(self) -> Redactor:

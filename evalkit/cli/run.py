@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import typer
@@ -32,6 +33,10 @@ def run(
     max_seconds: float | None = typer.Option(None, "--max-seconds", min=0, help="Stop after this much wall time."),
     timeout: float | None = typer.Option(None, "--timeout", min=0.001, help="Longest wait for one call, in seconds."),
     retries: int | None = typer.Option(None, "--retries", min=0, help="How often a failed call is tried again."),
+    demo: bool = typer.Option(False, "--demo", help="Ask the few samples and candidates that each suite names for it."),
+    unsafe_local: bool = typer.Option(
+        False, "--unsafe-local", help="Run code from models where nothing isolates it from this machine."
+    ),
     quiet: bool = typer.Option(False, "--quiet", "-q", help="Print the leaderboard only."),
     as_json: bool = typer.Option(False, "--json", help="Print events as JSON lines, the leaderboard rows at the end."),
     as_csv: bool = typer.Option(False, "--csv", help="Print the leaderboard as CSV."),
@@ -44,12 +49,12 @@ def run(
     from evalkit.app.run import run as run_suites
     from evalkit.cli.progress import watcher
 
-    space = workspace(start_of(paths, project))
+    space = replace(workspace(start_of(paths, project)), unsafe_local=unsafe_local)
     defaults = space.project.defaults
     request = RunRequest(
         paths=tuple(paths),
         candidates=tuple(candidate),
-        selection=Selection(limit, tuple(sample_id) or None),
+        selection=Selection(limit, tuple(sample_id) or None, demo=demo),
         only_failed=only_failed,
         fresh=fresh,
         replay_only=replay_only,

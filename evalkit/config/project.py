@@ -211,8 +211,8 @@ def load_project(
 ) -> Project:
     """The project that `start` (a file or folder) lies in: the nearest evalkit.yaml upwards, or defaults; never raises.
 
-    `environ` is where secrets are looked up first. `providers`, `baselines` and `systems` are the known names (None: not
-    checked).
+    `environ` is where secrets are looked up first. `providers`, `baselines` and `systems` are the known names; None: they
+    are not checked.
     """
     folder = start.resolve() if start.is_dir() else start.resolve().parent
     file = next((above / FILE for above in (folder, *folder.parents) if (above / FILE).is_file()), None)
@@ -255,7 +255,7 @@ def _wrong_parts(project: Project) -> list[Problem]:
     for name, candidate in project.model.candidates.items():
         for role, members in candidate.parts.items():
             place = f"candidates.{name}.parts.{role}"
-            for problem in project.resolve_all((members,) if isinstance(members, str) else members)[1]:
+            for problem in project.resolve_all(_listed(members))[1]:
                 message = problem.message.removeprefix("candidate: ")
                 found.append(problem_at(document, place, message, problem.hint))
     return found + [
@@ -264,10 +264,16 @@ def _wrong_parts(project: Project) -> list[Problem]:
     ]
 
 
+def _listed(members: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (members,) if isinstance(members, str) else members
+
+
 def _rings(candidates: Mapping[str, Candidate]) -> list[tuple[str, ...]]:
     """Cycles among systems, each once, from its first name in alphabetical order."""
     holds = {
-        name: sorted({one for members in c.parts.values() for one in ((members,) if isinstance(members, str) else members)})
+        name: sorted(
+            {one for members in c.parts.values() for one in ((members,) if isinstance(members, str) else members)}
+        )
         for name, c in candidates.items()
     }
     rings: set[tuple[str, ...]] = set()

@@ -119,8 +119,8 @@ class SuiteFile:
     def suite_hash(self, prompt: str | None = None, *, texts: str | None = None) -> str:
         """Hash of what is measured: the task, its extraction, scorers, repeats, seed and which samples count.
 
-        Gates, demo, description, limits, candidates, slices, the primary metric and where the data lie are left out, so that
-        changing them orphans no baseline; `data_hash` stands for the data themselves.
+        Gates, demo, description, limits, candidates, slices, the primary metric and where the data lie are left out, so
+        that changing them orphans no baseline; `data_hash` stands for the data themselves.
         """
         model = self.model
         counted = {"filter", "limit", "stratify", "split"}

@@ -69,7 +69,7 @@ def pairs(connection: DuckDBPyConnection, entry_id: str, opponent: str) -> Itera
 
 
 def put_basis(connection: DuckDBPyConnection, entry_id: str, sig: str, basis: Sequence[tuple[int, str]]) -> None:
-    """Say which answers the scores of a scorer rest on in an entry: (position, basis), instead of what was said before."""
+    """Say which answers the scores of a scorer rest on in an entry, as (position, basis); what was said before goes."""
     connection.execute("delete from entry_basis where entry_id = ? and scorer_sig = ?", [entry_id, sig])
     if not basis:
         return

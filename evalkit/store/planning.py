@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 _decode = msgspec.json.Decoder().decode
 RESPONSE_COLUMNS = (
-    "k.output, k.reasoning, k.error_kind, k.error_message, k.http_status, k.finish, k.usage, k.seconds, k.first_token_s,"
-    " k.logprobs, k.tool_calls, k.trace, k.server_model, k.meta"
+    "k.output, k.reasoning, k.error_kind, k.error_message, k.http_status, k.finish, k.usage, k.seconds,"
+    " k.first_token_s, k.logprobs, k.tool_calls, k.trace, k.server_model, k.meta"
 )
 
 
@@ -149,6 +149,24 @@ def unscored(
     )
     while batch := rows.fetchmany(size):
         yield [Answered(*row[:6], response_of(row[6:])) for row in batch]  # type: ignore[call-arg]
+
+
+def inner_calls(connection: DuckDBPyConnection) -> list[tuple[str, str]]:
+    """Key and id of every successful call that was made inside a cell (by a system or a judge), cell by cell."""
+    rows: list[tuple[str, str]] = connection.execute(
+        "select call_key, max_by(call_id, (started, call_id)) from call where ordinal > 0 and error_kind is null"
+        " group by call_key order by min(entry_id), min(position), min(ordinal)"
+    ).fetchall()
+    return rows
+
+
+def responses(connection: DuckDBPyConnection, call_ids: Sequence[str]) -> dict[str, Response]:
+    """The answers of calls by their ids."""
+    rows = connection.execute(
+        f"select k.call_id, {RESPONSE_COLUMNS} from call k where list_contains($ids, k.call_id)",  # noqa: S608 - ours
+        {"ids": list(call_ids)},
+    ).fetchall()
+    return {row[0]: response_of(row[1:]) for row in rows}
 
 
 def response_of(row: Sequence[Any]) -> Response:

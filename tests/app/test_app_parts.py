@@ -8,8 +8,9 @@ import pytest
 
 import evalkit
 from evalkit.app import doctor
+from evalkit.app.inspecting import bad_prompts
 from evalkit.app.listing import parts, scorers
-from evalkit.app.loading import Selection, bad_prompts, load
+from evalkit.app.loading import Selection, load
 from evalkit.app.models import get_model
 from evalkit.app.rescoring import StoredContext, rescore
 from evalkit.app.serving import serve_mock
