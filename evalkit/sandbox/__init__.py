@@ -1,0 +1,1 @@
+"""Runs untrusted programs apart from everything else; `sandbox.Sandbox` is the door."""

@@ -1,0 +1,134 @@
+"""`Sandbox` runs programs that nobody vouches for: under bubblewrap, or not at all unless the user insists."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from types import MappingProxyType
+
+from evalkit.core.errors import MissingComponent
+from evalkit.sandbox import _bubblewrap, _local
+from evalkit.sandbox._following import Follower
+from evalkit.sandbox._limits import Killed, Limits, Program, Ran, SandboxFailed
+
+__all__ = ["Killed", "Limits", "Ran", "Sandbox", "SandboxFailed"]
+
+_NO_FILES: Mapping[str, bytes] = MappingProxyType({})
+_DEFAULT = Limits()
+_PROBE = Limits(wall_s=20.0, cpu_s=10.0, memory_mb=512, output_bytes=4096)
+
+
+class Sandbox:
+    """Runs programs apart from this machine's files, network and processes; use `python` as `argv[0]` for Python.
+
+    `unsafe_local` runs them without isolation where nothing isolates (never where bubblewrap works), under limits and in
+    a process group only: for a user who typed it. `concurrency` = how many run at once (default: the processors).
+    It may be shared by event loops and threads, and starts nothing before it is used.
+    """
+
+    def __init__(self, *, unsafe_local: bool = False, concurrency: int | None = None) -> None:
+        if concurrency is not None and concurrency < 1:
+            raise ValueError(f"concurrency={concurrency} must be at least 1")
+        self.unsafe_local = unsafe_local
+        self.concurrency = concurrency or _processors()
+
+    async def run(
+        self,
+        argv: Sequence[str],
+        *,
+        files: Mapping[str, bytes] = _NO_FILES,
+        stdin: bytes = b"",
+        limits: Limits = _DEFAULT,
+    ) -> Ran:
+        """Run a program to its end; it and all that it started are gone when this returns, also when it is cancelled.
+
+        It sees `files` (by relative name) in its working folder, reads `stdin` to its end, and finds an empty
+        environment. Raises MissingComponent where nothing isolates, SandboxFailed when the sandbox itself breaks,
+        ValueError for an impossible argv or file name.
+        """
+        program = Program(tuple(argv), files, stdin)
+        ask, stop = os.pipe()
+        try:
+            running = asyncio.wrap_future(self._threads.submit(self._run, program, limits, ask))
+            try:
+                return await asyncio.shield(running)
+            except asyncio.CancelledError:
+                os.write(stop, b"!")
+                await asyncio.wait([running])
+                raise
+        finally:
+            os.close(ask)
+            os.close(stop)
+
+    def available(self) -> str | None:
+        """Why no program can be run here and what to do about it, or None; starts one program, once."""
+        return None if self.unsafe_local else self._unisolated
+
+    @property
+    def isolated(self) -> bool:
+        """Whether programs run apart from this machine; starts one program, once."""
+        return self._unisolated is None
+
+    @property
+    def warning(self) -> str | None:
+        """What a user must know before anything is run, or None where programs are isolated."""
+        return _local.WARNING if self.unsafe_local and not self.isolated else None
+
+    @property
+    def python(self) -> str:
+        """This interpreter, where a program finds it."""
+        return self._backend.python
+
+    def close(self) -> None:
+        """Wait for what runs, and end the threads that watched."""
+        self._threads.shutdown()
+        del self._threads
+
+    def _run(self, program: Program, limits: Limits, stop: int) -> Ran:
+        return _follow(self._backend, program, limits, stop)
+
+    @cached_property
+    def _threads(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self.concurrency, "sandbox")
+
+    @cached_property
+    def _backend(self) -> _bubblewrap.Bubblewrap | _local.Local:
+        if self._unisolated is None:
+            return _bubblewrap.Bubblewrap()
+        if self.unsafe_local:
+            return _local.Local()
+        raise MissingComponent(f"programs cannot be run safely here: {self._unisolated}")
+
+    @cached_property
+    def _unisolated(self) -> str | None:
+        missing = _bubblewrap.missing()
+        if missing is not None:
+            return missing
+        backend = _bubblewrap.Bubblewrap()
+        ask, stop = os.pipe()
+        try:
+            ran = _follow(backend, Program((backend.python, "-I", "-S", "-c", "")), _PROBE, ask)
+        except SandboxFailed as error:
+            return f"bubblewrap does not work here: {error} (user namespaces may be switched off)"
+        finally:
+            os.close(ask)
+            os.close(stop)
+        if ran.exit_code == 0:
+            return None
+        words = ran.stderr.decode("utf-8", "replace").strip()[-300:]
+        return f"Python does not start inside bubblewrap: {words or ran.killed or ran.exit_code}"
+
+
+def _follow(backend: _bubblewrap.Bubblewrap | _local.Local, program: Program, limits: Limits, stop: int) -> Ran:
+    started = backend.start(program, limits)
+    try:
+        return Follower(started, limits, stop).follow()
+    finally:
+        started.close()
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
