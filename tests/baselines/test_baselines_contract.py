@@ -5,11 +5,13 @@ import json
 import pickle
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from evalkit import registry
 from evalkit.core.errors import MissingComponent
+from evalkit.core.keys import digest_bytes
 from evalkit.core.types import Candidate, Fits, Given, Response, Sample
 
 OURS = sorted(registry.names("baselines"))
@@ -21,8 +23,46 @@ LABELLED = [
 NUMBERED = [Sample(s.id, s.input, float(i)) for i, s in enumerate(LABELLED)]
 
 
-def learnt(candidate):
-    samples = NUMBERED if candidate.name == "mean" else LABELLED
+SAMPLES = Path(__file__).parents[1] / "cases/baselines/samples"
+MEDIA = Path(__file__).parents[1] / "cases/media"
+
+
+class Files:
+    """Blobs in memory; {"$file": name} in a sample names a file of tests/cases/media."""
+
+    def __init__(self):
+        self.data = {}
+
+    def put(self, data, media_type):
+        name = digest_bytes(data)
+        self.data[name] = data
+        return {"$blob": name, "type": media_type}
+
+    def get(self, ref):
+        return self.data[ref if isinstance(ref, str) else ref["$blob"]]
+
+    def attached(self, value):
+        if isinstance(value, dict) and set(value) == {"$file"}:
+            return self.put((MEDIA / value["$file"]).read_bytes(), "application/octet-stream")
+        if isinstance(value, dict):
+            return {key: self.attached(inner) for key, inner in value.items()}
+        return [self.attached(inner) for inner in value] if isinstance(value, list) else value
+
+
+def context():
+    return SimpleNamespace(blobs=Files(), seed=0, repeat=0)
+
+
+def samples_for(name, ctx):
+    """What a baseline is asked and learns from: its own file, one {input, target} per sample, else texts and rows."""
+    own = SAMPLES / f"{name}.json"
+    if own.exists():
+        told = json.loads(own.read_text("utf-8"))
+        return [Sample(f"s{i}", ctx.blobs.attached(one["input"]), one.get("target")) for i, one in enumerate(told)]
+    return NUMBERED if name == "mean" else LABELLED
+
+
+def learnt(candidate, samples):
     return candidate.fit(Given("g", samples), 0) if isinstance(candidate, Fits) else candidate
 
 
@@ -39,7 +79,9 @@ def test_every_baseline_is_a_candidate_with_a_version(name):
 
 @pytest.mark.parametrize("name", OURS)
 def test_answers_are_responses_with_usage_and_time(name):
-    response = asyncio.run(learnt(registry.make("baselines", name)).answer(LABELLED[0], None))
+    ctx = context()
+    samples = samples_for(name, ctx)
+    response = asyncio.run(learnt(registry.make("baselines", name), samples).answer(samples[0], ctx))
     assert isinstance(response, Response)
     assert response.error is None
     assert response.output not in (None, "")
@@ -50,9 +92,11 @@ def test_answers_are_responses_with_usage_and_time(name):
 
 @pytest.mark.parametrize("name", OURS)
 def test_it_survives_pickling(name):
-    candidate = learnt(registry.make("baselines", name))
+    ctx = context()
+    samples = samples_for(name, ctx)
+    candidate = learnt(registry.make("baselines", name), samples)
     again = pickle.loads(pickle.dumps(candidate))
-    first, second = (asyncio.run(one.answer(LABELLED[1], None)).output for one in (candidate, again))
+    first, second = (asyncio.run(one.answer(samples[-1], ctx)).output for one in (candidate, again))
     assert first == second
     assert again.fingerprint == candidate.fingerprint
 
