@@ -24,8 +24,9 @@ _PROBE = Limits(wall_s=20.0, cpu_s=10.0, memory_mb=512, output_bytes=4096)
 class Sandbox:
     """Runs programs apart from this machine's files, network and processes; use `python` as `argv[0]` for Python.
 
-    `unsafe_local` runs them without isolation where nothing isolates (never where bubblewrap works), under limits and in
-    a process group only: for a user who typed it. `concurrency` = how many run at once (default: the processors).
+    The program is the first process of its pid namespace: signals that it sends to itself do nothing to it.
+    `unsafe_local` runs them without isolation where nothing isolates (never where bubblewrap works), under limits and
+    in a process group only: for a user who typed it. `concurrency` = how many run at once (default: the processors).
     It may be shared by event loops and threads, and starts nothing before it is used.
     """
 
