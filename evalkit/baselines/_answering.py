@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import fields
+from dataclasses import Field, fields
 from functools import cache
 from importlib import import_module
 from time import perf_counter
@@ -17,6 +17,9 @@ from evalkit.core.keys import digest
 from evalkit.core.types import Context, Failure, Given, Response, Sample
 
 UNFITTED = "has learnt nothing: give the suite a `dataset.split`, so that there is something to learn from"
+
+LATER = "later"
+"""Key of an option's `metadata`: it came after the baseline's first version, and its default changes no answer."""
 
 
 class Named:
@@ -33,8 +36,12 @@ class Named:
     @property
     def fingerprint(self) -> str:
         """Hash of name, version and options; where something was learnt, also of what and with which seed."""
-        options = {f.name: getattr(self, f.name) for f in fields(self) if f.init}  # type: ignore[arg-type]
+        options = {f.name: getattr(self, f.name) for f in fields(self) if f.init and not self._unchanged(f)}  # type: ignore[arg-type]
         return digest([self.kind, self.version, options])
+
+    def _unchanged(self, option: Field[Any]) -> bool:
+        # An option that came later must not make answers new that it does not touch.
+        return LATER in option.metadata and bool(getattr(self, option.name) == option.default)
 
 
 class Learner(Named):

@@ -64,6 +64,20 @@ def _fields_of(target: Any) -> Mapping[str, Any]:
     return target if isinstance(target, Mapping) else {WHOLE: target}
 
 
+def one_label(labels: Mapping[str, Any]) -> None:
+    """Raise ValueError unless the target is one label and no object: only then has an answer one distribution."""
+    if set(labels) != {WHOLE}:
+        raise ValueError("probabilities=True needs a target that is one label; this one has fields")
+
+
+def with_probabilities(labels: Sequence[str], chances: Sequence[float]) -> dict[str, Any]:
+    """{"label": ..., "probabilities": {...}} from canonical labels and their probabilities; ties go by the order."""
+    best = max(range(len(labels)), key=lambda place: (chances[place], -place))
+    written = [json.loads(label) for label in labels]
+    named = [value if isinstance(value, str) else json.dumps(value) for value in written]
+    return {"label": written[best], "probabilities": {n: float(p) for n, p in zip(named, chances, strict=True)}}
+
+
 def unlabel(found: Mapping[str, str]) -> Any:
     """The target that labels stand for: an object of fields, or the one label of a target without fields."""
     values = {name: json.loads(label) for name, label in found.items()}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from evalkit.baselines import _text
-from evalkit.baselines._answering import Learner, Reader, fitted_fingerprint, one_thread, sklearn, worded
+from evalkit.baselines._answering import LATER, Learner, Reader, fitted_fingerprint, one_thread, sklearn, worded
 from evalkit.core.options import build
 from evalkit.core.types import Given
 
@@ -19,7 +19,8 @@ class TfidfLinear(Learner):
     """One logistic regression per target field that holds labels (`Fits`); unfitted, it has no answer.
 
     `analyzer` is word or char_wb, `ngrams` the longest n-gram (1 to 8), `c` the inverse strength of the L2 penalty
-    (> 0), `balanced` weights classes by their inverse frequency. Needs scikit-learn.
+    (> 0), `balanced` weights classes by their inverse frequency. `probabilities` answers a target that is one label
+    with {"label", "probabilities"}. Needs scikit-learn.
     """
 
     analyzer: str = "word"
@@ -27,6 +28,7 @@ class TfidfLinear(Learner):
     c: float = 10.0
     balanced: bool = True
     text: str = "text"
+    probabilities: bool = field(default=False, metadata={LATER: True})
     kind: ClassVar[str] = "tfidf_linear"
     version: ClassVar[int] = VERSION
 
@@ -39,13 +41,14 @@ class TfidfLinear(Learner):
     def fit(self, given: Given, seed: int) -> FittedTfidfLinear:
         """Learn from the training samples. Raises ValueError when they hold nothing to learn."""
         lessons = _text.read(given, self.text)
+        if self.probabilities:
+            _text.one_label(lessons.labels)
         features = _text.vectorizer(self.analyzer, self.ngrams)
         matrix = features.fit_transform(lessons.texts)
         with one_thread():
             models = {name: self._learn(matrix, labels, seed) for name, labels in lessons.labels.items()}
-        return FittedTfidfLinear(
-            self.name, fitted_fingerprint(self.fingerprint, given, seed), self.text, features, models
-        )
+        fingerprint = fitted_fingerprint(self.fingerprint, given, seed)
+        return FittedTfidfLinear(self.name, fingerprint, self.text, features, models, self.probabilities)
 
     def _learn(self, matrix: Any, labels: tuple[str, ...], seed: int) -> Any:
         if len(set(labels)) == 1:
@@ -66,10 +69,17 @@ class FittedTfidfLinear(Reader):
     text: str
     features: Any = field(repr=False, compare=False)
     models: Mapping[str, Any] = field(repr=False, compare=False)
+    probabilities: bool = False
 
     def reply(self, text: str) -> str:
-        """A JSON object of the learnt fields, or the label where the target is one label."""
-        return worded(self.labels(text))
+        """A JSON object of the learnt fields, or the label (with probabilities) where the target is one label."""
+        return worded(self.chances(text) if self.probabilities else self.labels(text))
+
+    def chances(self, text: str) -> dict[str, Any]:
+        """The one label with the probability of each class."""
+        model = self.models[_text.WHOLE]
+        row = model.predict_proba(self.features.transform([text]))[0]
+        return _text.with_probabilities([str(label) for label in model.classes_], row.tolist())
 
     def labels(self, text: str) -> Any:
         """The label of each learnt field for a text."""
@@ -78,5 +88,5 @@ class FittedTfidfLinear(Reader):
 
 
 def make(**options: Any) -> TfidfLinear:
-    """Options: `analyzer`, `ngrams`, `c`, `balanced`, `text` (input field)."""
+    """Options: `analyzer`, `ngrams`, `c`, `balanced`, `text` (input field), `probabilities`."""
     return build(TfidfLinear, options)
