@@ -12,7 +12,7 @@ from evalkit.core.types import Generation, Message, Response
 from evalkit.core.units import Usage
 from evalkit.providers._failures import ErrorBody
 from evalkit.providers._messages import blob_ref, calls_of, given, json_text, parts_of, refuse, role_of, tools_of
-from evalkit.providers._wire import Malformed, Reported
+from evalkit.providers._wire import NO_TIMES, Malformed, Reported, Times
 
 ANSWER_TOOL = "answer"
 EPHEMERAL: Mapping[str, str] = {"type": "ephemeral"}
@@ -140,7 +140,7 @@ class MessagesCodec:
         limit = g.max_tokens if g.max_tokens is not None else self._max_tokens + (g.thinking_tokens or 0)
         return {"model": model, "max_tokens": limit, "messages": turns, **parameters, **g.extra}
 
-    def read(self, reply: MessageReply) -> Response:
+    def read(self, reply: MessageReply, times: Times = NO_TIMES) -> Response:
         """What a whole reply means. Raises Malformed for a message that never ended."""
         if reply.stop_reason is None:
             raise Malformed("a message without stop_reason")
@@ -161,6 +161,8 @@ class MessagesCodec:
             model=reply.model,
             tool_calls=tuple({"id": b.id or "", "name": b.name or "", "arguments": json_text(b.input)} for b in used),
             meta=_meta(reply),
+            seconds=times.seconds,
+            first_token_s=times.first_token_s,
         )
 
     def collector(self) -> MessageCollector:

@@ -68,6 +68,15 @@ def blob_ref(blob: Mapping[str, Any]) -> dict[str, str]:
     return {"$blob": str(blob["$blob"]), "type": media_type(blob)}
 
 
+def holds_media(value: Any) -> bool:
+    """Whether a blob reference stands anywhere in a JSON value."""
+    if isinstance(value, (str, int, float)) or value is None:
+        return False
+    if isinstance(value, Mapping):
+        return "$blob" in value or any(map(holds_media, value.values()))
+    return any(map(holds_media, value))
+
+
 def materialise(value: Any, blobs: Blobs, key: str = "") -> Any:
     """The same JSON with every blob reference replaced: by base64 under the key `data`, by a data: URI elsewhere.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -24,7 +24,9 @@ from evalkit.providers._messages import (
     tools_of,
 )
 from evalkit.providers._openai_usage import ChatUsage, chat_units
-from evalkit.providers._wire import Malformed, Reported
+from evalkit.providers._wire import NO_TIMES, Malformed, Reported, Times
+
+_ROLE_AND_CONTENT = 2
 
 FINISH: Mapping[str, Finish] = {
     "stop": Finish.STOP,
@@ -127,10 +129,17 @@ class ChatCodec:
 
     def __init__(self, max_tokens_field: str) -> None:
         self._max_tokens_field = max_tokens_field
+        self._written: tuple[Generation, dict[str, Any]] | None = None
 
     def body(self, model: str, messages: Sequence[Message], generation: Generation) -> dict[str, Any]:
         """The exact JSON body; raises ValueError for what the API cannot express."""
-        g = generation
+        written = self._written
+        # One generation asks for thousands of samples: what it says is the same in each body.
+        if written is None or written[0] is not generation:
+            written = self._written = generation, self._parameters(generation)
+        return {"model": model, "messages": [_message(m) for m in messages], **written[1]}
+
+    def _parameters(self, g: Generation) -> dict[str, Any]:
         refuse(g, ("thinking_tokens",), "Chat Completions", "use `effort`")
         parameters = given(
             {
@@ -148,9 +157,9 @@ class ChatCodec:
                 "tool_choice": _tool_choice(g.tool_choice),
             }
         )
-        return {"model": model, "messages": [_message(m) for m in messages], **parameters, **g.extra}
+        return {**parameters, **g.extra}
 
-    def read(self, reply: ChatReply) -> Response:
+    def read(self, reply: ChatReply, times: Times = NO_TIMES) -> Response:
         """What a whole reply means. Raises Malformed, and Reported for an error under a success status."""
         if not reply.choices:
             if reply.error is not None:
@@ -159,11 +168,7 @@ class ChatCodec:
         choice = reply.choices[0]
         said = choice.message
         text, thought = _text_and_thought(said)
-        calls = tuple(
-            {"id": c.id or "", "name": c.function.name or "", "arguments": json_text(c.function.arguments)}
-            for c in said.tool_calls or ()
-            if c.function is not None
-        )
+        calls = tuple(_called(said.tool_calls)) if said.tool_calls else ()
         if text is None and not said.refusal and not calls and choice.finish_reason is None:
             raise Malformed("a choice with neither content nor finish_reason")
         return Response(
@@ -175,6 +180,8 @@ class ChatCodec:
             model=reply.model,
             tool_calls=calls,
             meta=_meta(reply, choice.finish_reason),
+            seconds=times.seconds,
+            first_token_s=times.first_token_s,
         )
 
     def collector(self) -> ChatCollector:
@@ -244,9 +251,17 @@ class ChatCollector:
         return self._reply
 
 
+def _called(calls: Sequence[ToolCall]) -> Iterator[dict[str, str]]:
+    for call in calls:
+        if (function := call.function) is not None:
+            yield {"id": call.id or "", "name": function.name or "", "arguments": json_text(function.arguments)}
+
+
 def _message(message: Message) -> dict[str, Any]:
     role = role_of(message)
     content: Any = message.get("content")
+    if len(message) == _ROLE_AND_CONTENT and type(content) is str and role != "tool":
+        return {"role": role, "content": content}
     if content is not None and not isinstance(content, str):
         content = [_part(part) for part in parts_of(message)]
     written: dict[str, Any] = {"role": role, "content": content}

@@ -23,7 +23,7 @@ from evalkit.providers._messages import (
 )
 from evalkit.providers._openai_chat import TokenLogprob
 from evalkit.providers._openai_usage import ResponsesUsage, responses_units
-from evalkit.providers._wire import Malformed, Reported
+from evalkit.providers._wire import NO_TIMES, Malformed, Reported, Times
 
 _ENDS = ("response.completed", "response.incomplete", "response.failed")
 _DELTAS = (
@@ -112,7 +112,7 @@ class ResponsesCodec:
         items = [item for message in messages for item in _items(message)]
         return {"model": model, "input": items, "store": False, **parameters, **g.extra}
 
-    def read(self, reply: ResponsesReply) -> Response:
+    def read(self, reply: ResponsesReply, times: Times = NO_TIMES) -> Response:
         """What a whole reply means. Raises Malformed, and Reported for a response that failed."""
         if reply.error is not None or reply.status == "failed":
             raise Reported(ErrorBody.of({"error": reply.error or "the response failed without saying why"}))
@@ -136,6 +136,8 @@ class ResponsesCodec:
             model=reply.model,
             tool_calls=calls,
             meta=given({"id": reply.id}),
+            seconds=times.seconds,
+            first_token_s=times.first_token_s,
         )
 
     def collector(self) -> ResponsesCollector:

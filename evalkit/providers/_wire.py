@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
 from evalkit.core.errors import ErrorKind, Finish
 from evalkit.core.types import Blobs, Failure, Generation, Message, Request, Response
 from evalkit.providers._failures import ErrorBody, Redactor, failure_of, malformed_failure, refusal
-from evalkit.providers._messages import materialise
+from evalkit.providers._messages import holds_media, materialise
 from evalkit.providers.transport import CallFailed, Transport
 
 Reply = Any
@@ -32,6 +32,16 @@ class Collector(Protocol):
         """The whole reply, as it would have come without streaming. Raises Malformed for a stream cut short."""
 
 
+class Times(NamedTuple):
+    """How long an answer took, and its first token; in seconds, None where it is not known."""
+
+    seconds: float | None = None
+    first_token_s: float | None = None
+
+
+NO_TIMES = Times()
+
+
 class Codec(Protocol):
     """How one API writes a request and what its replies mean."""
 
@@ -42,8 +52,8 @@ class Codec(Protocol):
     def body(self, model: str, messages: Sequence[Message], generation: Generation) -> dict[str, Any]:
         """The exact JSON body; raises ValueError for what the API cannot express."""
 
-    def read(self, reply: Reply) -> Response:
-        """What a whole reply means. Raises Malformed for one that breaks the API's promise."""
+    def read(self, reply: Reply, times: Times = NO_TIMES) -> Response:
+        """What a whole reply means, with its times. Raises Malformed for one that breaks the API's promise."""
 
     def collector(self) -> Collector:
         """A fresh collector for one stream."""
@@ -106,7 +116,7 @@ class WireChat:
         start = time.monotonic()
         first: float | None = None
         try:
-            body = materialise(request.body, self._blobs)
+            body = materialise(request.body, self._blobs) if holds_media(request.body) else request.body
             if body.get("stream"):
                 collector = self._codec.collector()
                 async with aclosing(self._sender.events(body)) as events:
@@ -116,14 +126,18 @@ class WireChat:
                 reply = collector.reply()
             else:
                 reply = await self._sender.whole(body)
-            answer = self._codec.read(reply)
+            return self._codec.read(reply, Times(time.monotonic() - start, first))
         except CallFailed as failed:
             if not failed.filtered:
                 return Response(error=failed.failure, seconds=time.monotonic() - start)
-            answer = Response(finish=Finish.CONTENT_FILTER, usage={"requests": 1})
+            return Response(
+                finish=Finish.CONTENT_FILTER,
+                usage={"requests": 1},
+                seconds=time.monotonic() - start,
+                first_token_s=first,
+            )
         except (Malformed, Reported, KeyError, ValueError) as error:
             return Response(error=self._failure(error), seconds=time.monotonic() - start)
-        return replace(answer, seconds=time.monotonic() - start, first_token_s=first)
 
     async def close(self) -> None:
         """Close connections."""
