@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from evalkit.core.types import Response, Sample
-from evalkit.scorers._answers import answer_json, answer_text
+from evalkit.scorers._answers import answer_json, answer_text, parse_json
 from evalkit.scorers._base import OneAnswer, choose, trouble
 from evalkit.scorers._normalise import NORMALISERS
 from evalkit.scorers._paths import MISSING, get, steps
@@ -118,10 +118,14 @@ class LabelScorer(OneAnswer):
         output = response.output
         if self.field is None and not isinstance(standard(output), Mapping):
             text, reason = answer_text(response)
-            return (label(output), None) if text is not None and isinstance(output, (int, float)) else (text, reason)
-        value, reason = answer_json(response)
-        if reason is not None:
-            return None, reason
+            value = None if text is None or not text.lstrip().startswith("{") else parse_json(text)[0]
+            if not isinstance(value, Mapping):
+                number = text is not None and isinstance(output, (int, float))
+                return (label(output), None) if number else (text, reason)
+        else:
+            value, reason = answer_json(response)
+            if reason is not None:
+                return None, reason
         value = standard(value)
         found = get(value, steps(self.field)) if self.field is not None else _own_label(value)
         if found is MISSING or found is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, ClassVar
 
 from evalkit.core.fold import Fold, Sums
 from evalkit.core.options import build
@@ -34,15 +34,16 @@ class Classification(LabelScorer):
     """The predicted label against the target's: accuracy, macro F1, micro F1, MCC; the parts are the confusion counts.
 
     `labels` = all classes; without it the classes are the targets that occur. `field` = path of the label in a JSON
-    answer (and in an object target); an object answer without `field` is read by its `label`, else by the largest of
-    its `probabilities` (equal ones: the first in alphabetical order). `normaliser` is applied to answers and labels.
-    An answer that is none of `labels` (without them: no short line) is not scorable: it counts as no prediction for a
-    sample of the true class.
+    answer (and in an object target); an object answer (or its JSON text) without `field` is read by its `label`, else
+    by the largest of its `probabilities` (equal ones: the first in alphabetical order). `normaliser` is applied to
+    answers and labels. An answer that is none of `labels` (without them: no short line) is not scorable: it counts as
+    no prediction for a sample of the true class.
     """
 
     labels: tuple[str, ...] = ()
     field: str | None = None
     normaliser: str = "strip"
+    version: ClassVar[int] = 2
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
