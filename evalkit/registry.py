@@ -6,6 +6,7 @@ import ast
 import re
 from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -39,6 +40,16 @@ def names(kind: str) -> dict[str, str]:
         if not package.parent.name.startswith("_"):
             found[package.parent.name] = f"evalkit.{kind}.{package.parent.name}"
     return found
+
+
+@cache
+def declared(kind: str, name: str, literal: str) -> Any:
+    """A top-level literal of a part's file (`EXTRA`, `PROGRAMS`), read without importing it; None where it has none."""
+    found = find_spec(names(kind)[name])
+    assert found is not None
+    assert found.origin is not None
+    said = re.search(rf"^{literal}\s*=\s*(.+)$", Path(found.origin).read_text("utf-8"), re.MULTILINE)
+    return None if said is None else ast.literal_eval(said[1])
 
 
 def module(kind: str, name: str) -> ModuleType:

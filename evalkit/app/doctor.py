@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import socket
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from functools import cache
+from importlib.metadata import PackageNotFoundError, requires, version
 from typing import Any
 from urllib.parse import urlsplit
 
+from evalkit import registry
 from evalkit.app.workspace import Workspace
 from evalkit.core.errors import EvalkitError
 
-EXTRAS = {
-    "llm": ("openai", "anthropic"),
-    "local": ("xllamacpp",),
-    "tabular": ("scikit-learn", "pandas"),
-    "parquet": ("pyarrow",),
-    "hf": ("datasets",),
-    "text": ("sacrebleu", "jiwer", "rapidfuzz"),
-}
 CORE = ("duckdb", "jinja2", "aiohttp", "msgspec", "numpy", "scipy", "pydantic", "uvloop")
-NEEDS = {
-    ("providers", "llamacpp"): "local",
-    ("data", "hub"): "hf",
-    ("data", "sklearn"): "tabular",
-    ("baselines", "tfidf_linear"): "tabular",
-    ("baselines", "nearest_centroid"): "tabular",
-    ("baselines", "linear"): "tabular",
-    ("baselines", "forest"): "tabular",
-    ("baselines", "boosting"): "tabular",
+PROGRAMS = {
+    "git": "runs will not name their commit",
+    "tesseract": "reads text in pictures (Debian: tesseract-ocr)",
+    "espeak-ng": "speaks texts (Debian: espeak-ng)",
+    "bwrap": "isolates code from models (Debian: bubblewrap)",
+    "ffmpeg": "reads more audio formats (Debian: ffmpeg)",
 }
+_REQUIRED = re.compile(r"([A-Za-z0-9._-]+).*; extra == ['\"]([\w-]+)['\"]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +43,24 @@ class Finding:
         }
 
 
+@cache
+def extras() -> dict[str, tuple[str, ...]]:
+    """Extra -> the packages that it brings, as this installation declares them."""
+    found: dict[str, list[str]] = {}
+    for line in requires("evalkit") or ():
+        named = _REQUIRED.match(line)
+        if named is not None and named[2] not in ("all", "dev"):
+            found.setdefault(named[2], []).append(named[1])
+    return {extra: tuple(packages) for extra, packages in sorted(found.items())}
+
+
 def missing_for(kind: str, name: str) -> str | None:
-    """Which extra a part lacks, or None."""
-    extra = NEEDS.get((kind, name))
-    if extra is None or all(_version(package) for package in EXTRAS[extra]):
-        return None
-    return f"needs pip install 'evalkit[{extra}]'"
+    """What a part lacks on this machine, or None: it says in its file which extra and which programs it needs."""
+    extra = registry.declared(kind, name, "EXTRA")
+    if extra is not None and any(_version(package) is None for package in extras().get(extra, ())):
+        return f"needs pip install 'evalkit[{extra}]'"
+    absent = [program for program in registry.declared(kind, name, "PROGRAMS") or () if shutil.which(program) is None]
+    return f"needs the program {absent[0]}: {PROGRAMS.get(absent[0], 'not on the PATH')}" if absent else None
 
 
 def examine(workspace: Workspace) -> list[Finding]:
@@ -65,7 +70,7 @@ def examine(workspace: Workspace) -> list[Finding]:
 
 def _packages() -> list[Finding]:
     found = [Finding(name, _version(name) is not None, _version(name) or "pip install evalkit") for name in CORE]
-    for extra, packages in EXTRAS.items():
+    for extra, packages in extras().items():
         absent = [name for name in packages if _version(name) is None]
         present = ", ".join(f"{name} {_version(name)}" for name in packages if name not in absent)
         detail = f"pip install 'evalkit[{extra}]' brings {', '.join(absent)}" if absent else present
@@ -74,8 +79,8 @@ def _packages() -> list[Finding]:
 
 
 def _programs() -> list[Finding]:
-    path = shutil.which("git")
-    return [Finding("git", True if path else None, path or "runs will not name their commit")]
+    found = {name: shutil.which(name) for name in PROGRAMS}
+    return [Finding(name, True if path else None, path or PROGRAMS[name]) for name, path in found.items()]
 
 
 def _models(workspace: Workspace) -> list[Finding]:

@@ -135,7 +135,7 @@ class Execution:
                 return
             candidate = entry.candidate_for(suite.split_of(cell.sample.id))
             yield Work(
-                entry.entry_id, cell.position, cell.sample, suite.snapshot.hash_of(cell.index), cell.repeat, cell.key,
+                entry.entry_id, cell.position, cell.sample, cell.content, cell.repeat, cell.key,
                 candidate, entry.request_of(cell, candidate), progress, budget, suite.seed, timeout_s,
                 entry.built.model, entry.generation,
             )  # fmt: skip

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,17 +30,18 @@ if TYPE_CHECKING:
 MOST_PROBLEMS = 20
 MOST_REQUESTS = 20_000
 BATCH_SAMPLES = 20_000
+CHUNK_CELLS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """One open cell: its place in the scheduled order, its sample and its place in the snapshot, repeat and key."""
+    """One open cell: its place in the scheduled order, repeat and key, its sample with the hash of its content."""
 
     position: int
-    index: int
     repeat: int
     key: str
     sample: Sample
+    content: str
 
 
 @dataclass
@@ -77,12 +79,12 @@ class PlannedEntry:
     def opened(self, places: Iterable[int] | None = None) -> Iterator[Opened]:
         """The open cells (those at some places among them, or all) with their samples, in scheduled order."""
         suite, repeats = self.suite, self.suite.repeats
-        for place in range(len(self.open)) if places is None else places:
-            position = int(self.open.positions[place])
-            index = int(suite.indices[position // repeats])
-            yield Opened(
-                position, index, position % repeats, self.open.keys[place].decode(), suite.snapshot.sample(index)
-            )
+        waiting = iter(range(len(self.open)) if places is None else places)
+        while chunk := list(islice(waiting, CHUNK_CELLS)):
+            positions, keys = self.open.positions[chunk], self.open.keys[chunk].tolist()
+            samples = suite.snapshot.picked(suite.indices[positions // repeats])
+            for position, key, (sample, content) in zip(positions.tolist(), keys, samples, strict=True):
+                yield Opened(position, position % repeats, key.decode(), sample, content)
 
     def request_of(self, cell: Opened, candidate: Candidate) -> Request | None:
         """The exact request of an open cell; None for a candidate that sends none."""
@@ -125,8 +127,7 @@ def _plan_batch(entry: PlannedEntry, indices: Indices, problems: list[Problem]) 
     hashes: list[str] = []
     splits: list[str | None] = []
     keys: list[str] = []
-    for index in indices.tolist():
-        sample, content = suite.snapshot.sample(index), suite.snapshot.hash_of(index)
+    for sample, content in suite.snapshot.picked(indices):
         split_id = suite.split_of(sample.id)
         try:
             for repeat in range(suite.repeats):
@@ -220,12 +221,11 @@ def write_cells(connection: DuckDBPyConnection, entry: PlannedEntry) -> None:
 
 def samples_of(suite: LoadedSuite) -> Iterator[dict[str, Any]]:
     """The suite's samples as rows for the store."""
-    for index in suite.indices:
-        sample = suite.snapshot.sample(int(index))
+    for sample, content in suite.snapshot.picked(suite.indices):
         yield {
             "data_hash": suite.data_hash,
             "sample_id": sample.id,
-            "sample_hash": suite.snapshot.hash_of(int(index)),
+            "sample_hash": content,
             "cluster": sample.group or sample.id,
             "tags": list(sample.tags),
             "input": sample.input,

@@ -9,6 +9,8 @@ from evalkit.baselines._answering import sklearn
 from evalkit.baselines._tabular import TabularLearner, check_task
 from evalkit.core.options import build
 
+EXTRA = "tabular"
+
 VERSION = 1
 
 

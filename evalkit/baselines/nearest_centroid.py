@@ -13,6 +13,8 @@ from evalkit.baselines._answering import LATER, Learner, Reader, fitted_fingerpr
 from evalkit.core.options import build
 from evalkit.core.types import Given
 
+EXTRA = "tabular"
+
 VERSION = 1
 FACTORS = (1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 18.0, 27.0, 40.0, 60.0, 90.0)
 

@@ -11,6 +11,8 @@ from evalkit.baselines._answering import LATER, Learner, Reader, fitted_fingerpr
 from evalkit.core.options import build
 from evalkit.core.types import Given
 
+EXTRA = "tabular"
+
 VERSION = 1
 
 

@@ -6,11 +6,15 @@ import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from evalkit.cli.common import PROJECT, start_of, workspace
 from evalkit.cli.output import inert
+
+if TYPE_CHECKING:
+    from evalkit.app.run import RunOutcome
 
 
 def run(
@@ -64,20 +68,18 @@ def run(
             budget_usd,
             budget_tokens,
             max_seconds,
-            timeout if timeout is not None else defaults.timeout_s,
-            retries if retries is not None else defaults.retries,
+            defaults.timeout_s if timeout is None else timeout,
+            defaults.retries if retries is None else retries,
         ),
         command=shlex.join(["evalkit", *sys.argv[1:]]),
     )
     with watcher(agrees=yes, quiet=quiet or as_csv, as_json=as_json) as watch:
         outcome = run_suites(space, request, watch)
-    _print(space, outcome.run_id, as_json=as_json, as_csv=as_csv)
-    for reason in outcome.reasons:
-        typer.echo(inert(f"not valid: {reason}"), err=True)
+    _print(space, outcome, as_json=as_json, as_csv=as_csv)
     return int(outcome.code)
 
 
-def _print(space: object, run_id: str, *, as_json: bool, as_csv: bool) -> None:
+def _print(space: object, outcome: RunOutcome, *, as_json: bool, as_csv: bool) -> None:
     from evalkit.app.leaderboard import COLUMNS
     from evalkit.app.show import leaderboard
     from evalkit.app.workspace import Workspace
@@ -85,9 +87,12 @@ def _print(space: object, run_id: str, *, as_json: bool, as_csv: bool) -> None:
     from evalkit.cli.show import print_leaderboard
 
     assert isinstance(space, Workspace)
+    run_id = outcome.run_id
     rows = leaderboard(space, run_id)
     if as_json or as_csv:
         show_rows(rows, COLUMNS, as_json=as_json, as_csv=as_csv)
     else:
         print_leaderboard(rows)
         typer.echo(f"run {run_id}; `evalkit show {run_id} --failures` lists what failed, `evalkit report` draws it")
+    for reason in outcome.reasons:
+        typer.echo(inert(f"not valid: {reason}"), err=True)

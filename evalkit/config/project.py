@@ -211,8 +211,8 @@ def load_project(
 ) -> Project:
     """The project that `start` (a file or folder) lies in: the nearest evalkit.yaml upwards, or defaults; never raises.
 
-    `environ` is where secrets are looked up first. `providers`, `baselines` and `systems` are the known names; None: they
-    are not checked.
+    `environ` is where secrets are looked up first. `providers`, `baselines` and `systems` are the known names (None:
+    any name).
     """
     folder = start.resolve() if start.is_dir() else start.resolve().parent
     file = next((above / FILE for above in (folder, *folder.parents) if (above / FILE).is_file()), None)

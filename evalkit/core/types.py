@@ -354,9 +354,10 @@ class Scorer(Protocol):
 
     `metrics` are the names it emits; the first is its main one. `version` rises when its numbers change; `libraries`
     are the packages whose versions belong to the signature. `heavy` scorers run in worker processes, with a context
-    that has blobs, seed and repeat only. `takes` says when it is called: "one" with each answer at once; "repeats" after the
-    run with the answers of all repeats of a sample; "pair" after the run with an answer and that of the candidate named
-    by its field `against`. A scorer that asks others names them in `needs` (a tuple of names; it may be absent).
+    that has blobs, seed and repeat only. `takes` says when it is called: "one" with each answer at once; "repeats"
+    after the run with the answers of all repeats of a sample; "pair" after the run with an answer and that of the
+    candidate named by its field `against`. A scorer that asks others names them in `needs`, one that runs code says
+    `needs_sandbox = True`, one that needs a program says in `unavailable()` why it cannot work here, or None.
     """
 
     @property

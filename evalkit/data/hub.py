@@ -16,6 +16,8 @@ from evalkit.core.options import build
 from evalkit.data._files import DataFile, expand, fingerprint, media_type
 from evalkit.data._records import Media, Record, plain
 
+EXTRA = "hf"
+
 _COMMIT = re.compile(r"[0-9a-f]{40}\Z")
 _BUILDERS = frozenset({"json", "csv", "parquet", "text", "arrow", "xml", "imagefolder", "audiofolder"})
 # Connect, read, write, pool (seconds): the library itself would retry for 23 seconds before it says "offline".

@@ -12,6 +12,8 @@ from evalkit.core.keys import digest
 from evalkit.core.options import build
 from evalkit.data._records import Record, plain
 
+EXTRA = "tabular"
+
 TABLES = {"iris": True, "wine": True, "breast_cancer": True, "digits": True, "diabetes": False}
 """Table -> whether its target is a class (text) rather than a number."""
 

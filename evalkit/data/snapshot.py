@@ -24,6 +24,7 @@ __all__ = ["Recipe", "Snapshot", "build"]
 
 _decode = msgspec.json.Decoder(Sample).decode
 _NEAR = 10_000
+_CHUNK = 1024
 _NONE = hash64("stratum", "")
 
 
@@ -90,19 +91,31 @@ class Snapshot:
             return np.zeros(0, dtype=ROW)
         return np.memmap(self.path / "index.bin", dtype=ROW, mode="r")
 
-    def _line(self, index: int) -> bytes:
-        row = self._index[index]
-        length = int(row["length"])
-        data = os.pread(self._samples, length, int(row["offset"]))
+    def _line(self, offset: int, length: int) -> bytes:
+        data = os.pread(self._samples, length, offset)
         if len(data) != length:
-            raise StoreError(f"the snapshot {self.path} is cut short at sample {index}; delete it to build it again")
+            raise StoreError(f"the snapshot {self.path} is cut short at byte {offset}; delete it to build it again")
         return data
+
+    def _lines(self, indices: Indices) -> Iterator[tuple[bytes, str]]:
+        """The line and the content hash of each sample; looked up in parts, as one row of the index costs as much."""
+        for start in range(0, len(indices), _CHUNK):
+            rows = self._index[indices[start : start + _CHUNK]]
+            places = zip(rows["offset"].tolist(), rows["length"].tolist(), content_hashes(rows), strict=True)
+            for offset, length, content in places:
+                yield self._line(offset, length), content
 
     def sample(self, index: int) -> Sample:
         """The sample at an index. Raises IndexError outside 0 .. count - 1."""
         if not 0 <= index < self.count:
             raise IndexError(f"sample {index} of {self.count}")
-        return _decode(self._line(index))
+        row = self._index[index]
+        return _decode(self._line(int(row["offset"]), int(row["length"])))
+
+    def picked(self, indices: Indices) -> Iterator[tuple[Sample, str]]:
+        """The samples at some indices with their content hashes, in the order of the indices; streamed."""
+        for line, content in self._lines(indices):
+            yield _decode(line), content
 
     def samples(self, indices: Iterable[int] | None = None) -> Iterator[Sample]:
         """The samples at some indices, in their order, or all in the order of the source; streamed."""

@@ -25,6 +25,8 @@ from evalkit.providers._openai_chat import ChatCodec
 from evalkit.providers._wire import Event, Identity, LeanSender, Reply, WireChat
 from evalkit.providers.transport import CallFailed, Transport
 
+EXTRA = "local"
+
 _POLL_S = 0.02
 _STOP_S = 5.0
 _TAIL = 1500

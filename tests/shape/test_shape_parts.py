@@ -64,9 +64,15 @@ def test_an_unknown_part_is_named(kind):
 def test_what_doctor_asks_for_is_what_the_project_declares():
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
     names = {extra: {re.match(r"[\w-]+", one)[0] for one in wanted} for extra, wanted in declared.items()}
-    assert {extra: set(packages) for extra, packages in doctor.EXTRAS.items()} == {
-        extra: packages for extra, packages in names.items() if extra in doctor.EXTRAS
+    assert {extra: set(packages) for extra, packages in doctor.extras().items()} == {
+        extra: packages for extra, packages in names.items() if extra not in ("all", "dev")
     }
-    assert names.keys() - doctor.EXTRAS.keys() <= {"dev", "azure"}
-    assert [part for part in doctor.NEEDS if part not in PARTS] == []
-    assert set(doctor.NEEDS.values()) <= doctor.EXTRAS.keys()
+
+
+@pytest.mark.parametrize(("kind", "name"), PARTS)
+def test_a_part_says_what_it_needs(kind, name):
+    extra, programs = (registry.declared(kind, name, literal) for literal in ("EXTRA", "PROGRAMS"))
+    assert extra is None or extra in doctor.extras()
+    assert set(programs or ()) <= doctor.PROGRAMS.keys()
+    text = Path(registry.module(kind, name).__file__).read_text("utf-8")
+    assert extra is not None or "evalkit[" not in text, f"{name} names an extra in an error: say EXTRA = ... at its top"

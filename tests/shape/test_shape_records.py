@@ -12,7 +12,7 @@ from evalkit.engine import records
 from evalkit.store import lines
 
 ROOT = Path(__file__).parents[2]
-KINDS = ("Header", "Call", "Link", "Scores", "Note")
+KINDS = ("Header", "Call", "Link", "Scores", "GroupScores", "Note")
 # The page says which clock a time is of.
 PRINTED = {"started_unix": "started"}
 
