@@ -26,6 +26,8 @@ SHAPES = {
     "xoxp-": r"[A-Za-z0-9\-]{10,}",
     "gsk_": r"[A-Za-z0-9]{20,}",
 }
+# Not inside a word; what JSON writes for a newline or a tab before a key ends in a letter too.
+_BEFORE = r"(?:(?<![A-Za-z0-9])|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4}))"
 
 
 class Redactor:
@@ -38,7 +40,7 @@ class Redactor:
         spellings = {form for secret in secrets if len(secret) >= SHORTEST for form in _spellings(secret)}
         # Longest first: a secret that contains another goes as a whole.
         exact = [re.escape(one) for one in sorted(spellings, key=lambda form: (-len(form), form))]
-        shapes = [rf"(?<![A-Za-z0-9]){start}{rest}" for start, rest in SHAPES.items() if start != "earer "]
+        shapes = [rf"{_BEFORE}{start}{rest}" for start, rest in SHAPES.items() if start != "earer "]
         bearer = rf"(?<=[Bb]earer ){SHAPES['earer ']}"
         self._find = re.compile("|".join((*exact, bearer, *shapes)))
         self._marks = (*sorted(spellings), *SHAPES)
@@ -49,6 +51,10 @@ class Redactor:
             if mark in text:
                 return self._find.sub(REDACTED, text) if self._find.search(text) else text
         return text
+
+    def suspects(self, text: str) -> bool:
+        """Whether a text, or the JSON that holds it, may have a secret; False is certain."""
+        return any(mark in text for mark in self._marks)
 
     def value(self, value: Any) -> Any:
         """A JSON value without secrets, in texts and in names; what has none comes back as it is."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -82,3 +83,35 @@ def test_no_secret_survives(before, secret, after):
     cleaned = Redactor([secret]).text(before + secret + after)
     assert cleaned != before + secret + after
     assert cleaned.count(secret) <= (before + REDACTED + after).count(secret)
+
+
+KEYS = ["sk-" + "a" * 24, "hf_" + "b" * 24, "AKIA" + "C" * 16, "ghp_" + "d" * 30]
+
+
+@pytest.mark.parametrize("before", ["\n", "\t", "\r\n", "\b", "\f", "\x0b", " ", '"'])
+@pytest.mark.parametrize("key", KEYS)
+def test_a_key_at_the_start_of_a_line_is_found_in_json_too(key: str, before: str) -> None:
+    redactor = Redactor()
+    text = f"my key:{before}{key}"
+    once = msgspec.json.encode({"prompt": text}).decode()
+    twice = json.dumps({"output": once})
+    for written in (text, once, twice):
+        assert key not in redactor.text(written)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_word_that_ends_like_a_key_begins_is_left_alone(key: str) -> None:
+    redactor = Redactor()
+    for text in (f"a{key}", json.dumps(f"\na{key}"), json.dumps(f"x9{key}")):
+        assert redactor.text(text) is text
+
+
+SECRETS = ['quo"ted\\key', "tab\tkey\x07bell", "schlüssel-ß"]
+
+
+@pytest.mark.parametrize("secret", [*SECRETS, *KEYS])
+def test_what_may_hold_a_secret_is_suspected_also_as_json(secret: str) -> None:
+    redactor = Redactor(SECRETS)
+    for text in (secret, msgspec.json.encode([secret]).decode(), f"a{secret}z"):
+        assert redactor.suspects(text)
+    assert not redactor.suspects("What is 12+30?")
