@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -104,6 +105,14 @@ def test_samples_come_back_as_they_went_in(tmp_path: Path) -> None:
     for index in (-1, 2):
         with pytest.raises(IndexError):
             snapshot.sample(index)
+
+
+def test_samples_are_picked_with_their_hashes_in_the_order_asked_for(tmp_path: Path) -> None:
+    snapshot = _build(tmp_path, [_row(number) for number in range(2_100)])
+    indices = np.array([2_099, 5, 5, 0, *range(1_500)])
+    picked = list(snapshot.picked(indices))
+    assert picked == [(snapshot.sample(int(index)), snapshot.hash_of(int(index))) for index in indices]
+    assert list(snapshot.picked(indices[:0])) == []
 
 
 JSON = st.recursive(
