@@ -47,7 +47,14 @@ class Segmenter(Named):
         ref = sample.input.get(self.image)
         if not isinstance(ref, dict) or "$blob" not in ref:
             return failed(f"sample {sample.id!r} has no picture in input field {self.image!r}")
+        _load()
         return respond("", lambda: mask_of(ref, ctx.blobs, self.objects))
+
+
+def _load() -> None:
+    """Import what is needed, so that the first answer's time is not that of an import."""
+    from scipy import ndimage  # noqa: F401 - loaded, not used
+    from skimage import color, feature, filters, measure, segmentation  # noqa: F401 - loaded, not used
 
 
 def mask_of(ref: Any, blobs: Blobs, find: Callable[[Pixels], Labels]) -> Any:

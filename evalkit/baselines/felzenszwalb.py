@@ -19,7 +19,7 @@ class Felzenszwalb(Segmenter):
 
     Ground are those that hold more than `border` of the picture's border, or touch it and fill an eighth of it.
     `scale` is the wish for large regions, `sigma` the smoothing before, `smallest` the fewest pixels of a region. It
-    sees colour, and takes every patch of a textured ground for an object.
+    sees colour; a patch of a textured ground is an object to it, and so is the soft edge of one.
     """
 
     scale: float = 300.0
