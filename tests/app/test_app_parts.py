@@ -57,7 +57,7 @@ def test_what_is_not_installed_is_named(monkeypatch, project):
     found = {finding.what: finding for finding in doctor.examine(open_workspace(folder, {}))}
     assert found["duckdb"].ok is False
     assert found["extra tabular"].row() == {
-        "what": "extra tabular", "state": "optional", "detail": "pip install 'evalkit[tabular]' brings scikit-learn, pandas",
+        "what": "extra tabular", "state": "optional", "detail": "pip install 'evalkit[tabular]' brings pandas, scikit-learn",
     }  # fmt: skip
     assert doctor.missing_for("baselines", "linear") == "needs pip install 'evalkit[tabular]'"
     assert doctor.missing_for("scorers", "exact_match") is None

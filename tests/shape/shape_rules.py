@@ -97,6 +97,8 @@ THIRD_PARTY: dict[str, set[str]] = {
     "app/api": {"pandas"},
     "cli": {"rich", "typer"},
 }
+# Runs inside the sandbox, as a program of its own: there it may print and leave.
+IN_THE_SANDBOX = ("evalkit/scorers/_code_driver.py",)
 CHILD_PROCESSES = ("evalkit/providers/_llamacpp_server.py",)
 READ_ENVIRONMENT = ("evalkit/providers/", "evalkit/cli/", "evalkit/app/api.py")
 DRAWERS = {"util", "utils", "helper", "helpers", "misc", "tools", "stuff"}
@@ -287,7 +289,7 @@ def annotations_are_lazy(file: File) -> Iterator[str]:
 
 def only_cli_talks(file: File) -> Iterator[str]:
     """print, input and exits are the command line's, and of child processes' entry points."""
-    if file.room in ("cli", "__main__") or file.name in CHILD_PROCESSES:
+    if file.room in ("cli", "__main__") or file.name in (*CHILD_PROCESSES, *IN_THE_SANDBOX):
         return
     for node in file.nodes:
         called = _called(node) if isinstance(node, ast.Call) else ""
