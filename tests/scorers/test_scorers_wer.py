@@ -147,7 +147,7 @@ def test_the_normaliser_changes_the_number_and_the_signature(kit):
         name: kit.one(f"wer(normaliser={name!r})", item[1], item[0]).value
         for name in ("none", "basic", "whisper_english", "whisper_basic")
     }
-    assert rates == {"none": 1.0, "basic": 1.0, "whisper_english": 0.0, "whisper_basic": 1.0}
+    assert rates == {"none": 1.0, "basic": 1.0, "whisper_english": 0.0, "whisper_basic": 0.75}
     assert registry.make("scorers", "wer").libraries == ("rapidfuzz",)
     assert registry.make("scorers", "cer(normaliser='whisper_basic')").libraries == ("rapidfuzz", "whisper-normalizer")
 
