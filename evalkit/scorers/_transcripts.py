@@ -10,6 +10,7 @@ from functools import cache
 from importlib import import_module
 
 from evalkit.core.errors import MissingComponent
+from evalkit.scorers._normalise import whitespace
 
 Normaliser = Callable[[str], str]
 
@@ -19,6 +20,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "basic": (),
     "whisper_english": (_WHISPER,),
     "whisper_basic": (_WHISPER,),
+    "whitespace": (),
 }
 """Normaliser -> the packages whose versions its numbers depend on."""
 
@@ -45,13 +47,15 @@ def _spaces() -> dict[int, str]:
 def normaliser(name: str) -> Normaliser:
     """The normaliser of a name in `LIBRARIES`. Raises MissingComponent when its package is absent.
 
-    `none` leaves the text alone. `whisper_english` and `whisper_basic` are those of OpenAI's Whisper (Radford et al.
+    `none` leaves the text alone, `whitespace` only makes one space of every run of white space. `whisper_english` and `whisper_basic` are those of OpenAI's Whisper (Radford et al.
     2022, appendix C) from the package whisper-normalizer.
     """
     if name == "none":
         return str
     if name == "basic":
         return basic
+    if name == "whitespace":
+        return whitespace
     try:
         english = import_module("whisper_normalizer.english")
         plain = import_module("whisper_normalizer.basic")
