@@ -47,7 +47,8 @@ def _spaces() -> dict[int, str]:
 def normaliser(name: str) -> Normaliser:
     """The normaliser of a name in `LIBRARIES`. Raises MissingComponent when its package is absent.
 
-    `none` leaves the text alone, `whitespace` only makes one space of every run of white space. `whisper_english` and `whisper_basic` are those of OpenAI's Whisper (Radford et al.
+    `none` leaves the text alone; `whitespace` only makes one space of every run of white space, so that capitals and
+    punctuation count. `whisper_english` and `whisper_basic` are those of OpenAI's Whisper (Radford et al.
     2022, appendix C) from the package whisper-normalizer.
     """
     if name == "none":

@@ -91,7 +91,8 @@ class ErrorRate(TextScorer):
 
     The mean of the utterances' rates is another number, which short utterances rule; it is never reported under this
     name. An utterance's own rate is its value. `normaliser` = none, basic (lower case, no punctuation),
-    whisper_english, whisper_basic, whitespace (capitals and punctuation count, as in OCR); it is applied to both sides and belongs to the signature, with its library's
+    whisper_english, whisper_basic, whitespace (capitals and punctuation count, as OCR needs); it is applied to both
+    sides and belongs to the signature, with its library's
     version. Units are words between white space (characters for `cer`: ends stripped, inner spaces count). Several
     references: the one with the lowest rate counts. An empty reference (silence) with an empty transcript has no
     error; every unit said there is an insertion. A failed answer counts as one that deletes all (on silence: that
