@@ -36,7 +36,7 @@ class Limits:
     def __post_init__(self) -> None:
         for name in ("wall_s", "cpu_s", "memory_mb", "processes", "output_bytes", "file_mb"):
             value = getattr(self, name)
-            if not 0 < value < math.inf:
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
                 raise ValueError(f"limit {name}={value!r} must be a number above 0")
 
     def of_each(self, *, processes: bool) -> dict[str, tuple[int, int]]:

@@ -10,6 +10,7 @@ from functools import cached_property
 from types import MappingProxyType
 
 from evalkit.core.errors import MissingComponent
+from evalkit.core.options import build
 from evalkit.sandbox import _bubblewrap, _local
 from evalkit.sandbox._following import Follower
 from evalkit.sandbox._limits import Killed, Limits, Program, Ran, SandboxFailed
@@ -42,18 +43,19 @@ class Sandbox:
         *,
         files: Mapping[str, bytes] = _NO_FILES,
         stdin: bytes = b"",
-        limits: Limits = _DEFAULT,
+        limits: Limits | Mapping[str, float] = _DEFAULT,
     ) -> Ran:
         """Run a program to its end; it and all that it started are gone when this returns, also when it is cancelled.
 
         It sees `files` (by relative name) in its working folder, reads `stdin` to its end, and finds an empty
-        environment. Raises MissingComponent where nothing isolates, SandboxFailed when the sandbox itself breaks,
-        ValueError for an impossible argv or file name.
+        environment. `limits` may be a mapping of the fields of `Limits`. Raises MissingComponent where nothing
+        isolates, SandboxFailed when the sandbox itself breaks, ValueError for an impossible argv, file name or limit.
         """
         program = Program(tuple(argv), files, stdin)
+        allowed = limits if isinstance(limits, Limits) else build(Limits, limits)
         ask, stop = os.pipe()
         try:
-            running = asyncio.wrap_future(self._threads.submit(self._run, program, limits, ask))
+            running = asyncio.wrap_future(self._threads.submit(self._run, program, allowed, ask))
             try:
                 return await asyncio.shield(running)
             except asyncio.CancelledError:

@@ -16,6 +16,7 @@ from evalkit.core.errors import ErrorKind, Finish
 from evalkit.core.fold import Mean, Sums
 from evalkit.core.keys import digest_bytes
 from evalkit.core.types import Failure, Metric, Response, Sample, Score, Step
+from evalkit.sandbox.sandbox import Sandbox
 
 CASES = Path(__file__).parents[1] / "cases" / "scorers"
 
@@ -54,6 +55,9 @@ class Files:
         return [self.attached(inner) for inner in value] if isinstance(value, list) else value
 
 
+SANDBOX = Sandbox()
+
+
 class Priced:
     """A context that knows one price: an output token costs a thousandth of a dollar; usage without one has no price."""
 
@@ -62,6 +66,7 @@ class Priced:
 
     def __init__(self) -> None:
         self.blobs = Files()
+        self.sandbox = SANDBOX
 
     def money(self, response: Response) -> float | None:
         tokens = response.usage.get("output_tokens")
