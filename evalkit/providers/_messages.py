@@ -9,9 +9,12 @@ from typing import Any
 
 import msgspec
 
+from evalkit.core.media import MAX_PIXELS, picture
 from evalkit.core.types import Blobs, Generation, Message
 
 ROLES = ("system", "user", "assistant", "tool")
+MAX_MEDIA_BYTES = 50_000_000
+"""A larger file is not sent: no vendor takes it, and as base64 it would stand in memory several times."""
 AUDIO_FORMATS: Mapping[str, str] = {
     "audio/wav": "wav",
     "audio/x-wav": "wav",
@@ -80,16 +83,32 @@ def holds_media(value: Any) -> bool:
 def materialise(value: Any, blobs: Blobs, key: str = "") -> Any:
     """The same JSON with every blob reference replaced: by base64 under the key `data`, by a data: URI elsewhere.
 
-    Raises KeyError for a blob that is not stored.
+    Raises KeyError for a blob that is not stored, ValueError for one that is too large to be sent.
     """
     if isinstance(value, (str, int, float)) or value is None:
         return value
     if isinstance(value, Mapping):
         if "$blob" in value and is_blob(value):
-            text = base64.b64encode(blobs.get(value)).decode("ascii")
+            text = base64.b64encode(_sendable(value, blobs.get(value))).decode("ascii")
             return text if key == "data" else f"data:{media_type(value)};base64,{text}"
         return {name: materialise(item, blobs, name) for name, item in value.items()}
     return [materialise(item, blobs, key) for item in value]
+
+
+def _sendable(blob: Mapping[str, Any], data: bytes) -> bytes:
+    named = f"the {media_type(blob)} file {str(blob['$blob'])[:12]}"
+    if len(data) > MAX_MEDIA_BYTES:
+        raise ValueError(f"{named} has {len(data):,} bytes; more than {MAX_MEDIA_BYTES:,} are not sent")
+    try:
+        found = picture(data)
+    except ValueError:
+        # Sound, or a format that only the vendor can judge.
+        return data
+    if found.pixels > MAX_PIXELS:
+        raise ValueError(
+            f"{named} declares {found.width} x {found.height} pixels; more than {MAX_PIXELS:,} are not sent"
+        )
+    return data
 
 
 def tools_of(generation: Generation) -> list[dict[str, Any]]:
