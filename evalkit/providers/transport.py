@@ -62,9 +62,15 @@ class Transport:
         return await self.request("POST", url, headers=headers, body=body, timeout_s=timeout_s)
 
     async def request(
-        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None, timeout_s: float
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | aiohttp.FormData | None,
+        timeout_s: float,
     ) -> RawReply:
-        """The same for any method."""
+        """The same for any method, and for a form with files as the body."""
         try:
             async with self._open(method, url, headers, body, timeout_s) as reply:
                 return RawReply(reply.status, reply.headers, await reply.read())
@@ -94,6 +100,22 @@ class Transport:
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             raise CallFailed(self._failure(error, url, timeout_s)) from None
 
+    async def post_stream(
+        self, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float
+    ) -> AsyncGenerator[RawReply, None]:
+        """Send a body and yield the reply's bytes as they come, each piece with the reply's status and headers.
+
+        `timeout_s` > 0 covers the whole stream. Raises CallFailed as `post_json` does, and for a status other than 2xx.
+        """
+        try:
+            async with self._open("POST", url, headers, body, timeout_s) as reply:
+                if reply.status >= 300:
+                    raise refusal(reply.status, reply.headers, ErrorBody.read(await reply.read()), self.redact)
+                async for piece in reply.content.iter_any():
+                    yield RawReply(reply.status, reply.headers, piece)
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+            raise CallFailed(self._failure(error, url, timeout_s)) from None
+
     async def close(self) -> None:
         """Close every connection; the transport opens new ones when it is used again."""
         session, self._session = self._session, None
@@ -112,7 +134,12 @@ class Transport:
             raise CallFailed(malformed_failure("asked for a stream, got none", self.redact, body))
 
     def _open(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout_s: float
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | aiohttp.FormData | None,
+        timeout_s: float,
     ) -> aiohttp.client._RequestContextManager:
         session, loop = self._session, asyncio.get_running_loop()
         if session is None or session.closed or loop is not self._loop:
