@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from evalkit import __version__
+from evalkit.app.evidence import evidence_of, failing
 from evalkit.app.leaderboard import Standing, standings
 from evalkit.app.workspace import Workspace
 from evalkit.report.model import (
@@ -16,18 +18,15 @@ from evalkit.report.model import (
     Column,
     Counts,
     EntryLine,
-    FailRow,
     LeaderRow,
     Note,
     Prompt,
     PromptDiff,
     RunPage,
-    ScoreLine,
     Site,
     SliceRow,
     Status,
     SuitePage,
-    TraceStep,
 )
 from evalkit.store import reader
 from evalkit.store.bulk import first_row
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 NEWEST_RUNS = 20
-SHOWN_FAILURES = 200
 _decode = msgspec.json.decode
 
 _SQL = """-- {suite}: {metric} of {candidate}, every number from the raw scores
@@ -47,12 +45,6 @@ from scores
 where entry_id in ({entries})
   and metric = '{metric}'
 group by candidate order by value desc"""
-
-
-_FAILED = """select count(*) from cells c
-left join scores s on s.entry_id = c.entry_id and s.position = c.position and s.scorer_sig = $sig and s.metric = $metric
-where c.entry_id = $entry and (c.status <> 'answered' or s.status is distinct from 'scored'
-  or case when $higher then s.value < $good else s.value > $good end)"""
 
 
 def build_report(workspace: Workspace, out: Path | None = None) -> Path:
@@ -75,7 +67,15 @@ def _site(connection: DuckDBPyConnection, workspace: Workspace) -> Site:
         version=__version__,
         suites=tuple(_suite(connection, name, members) for name, members in suites.items()),
         runs=tuple(_run(connection, row) for row in chosen),
+        media=partial(_bytes, workspace),
     )
+
+
+def _bytes(workspace: Workspace, ref: str) -> bytes | None:
+    try:
+        return workspace.blobs.get(ref)
+    except KeyError:
+        return None
 
 
 def _suite(connection: DuckDBPyConnection, name: str, members: Sequence[Standing]) -> SuitePage:
@@ -96,6 +96,7 @@ def _suite(connection: DuckDBPyConnection, name: str, members: Sequence[Standing
         diffs=_diffs(prompts),
         notes=_notes(connection, spec, members),
         sql=_derive(name, members),
+        evidence=tuple(evidence_of(connection, members)),
     )
 
 
@@ -258,86 +259,14 @@ def _entry(connection: DuckDBPyConnection, entry_id: str, suite: str, candidate:
     )
     shown: Status = status if status in ("complete", "skipped") else "incomplete"
     one = counts[0] if counts else {"answered": 0, "errored": 0, "cached": 0}
-    failing, total = _failing(connection, entry_id)
+    failed, total = failing(connection, entry_id)
     usd = first_row(
         connection,
-        "select case when count(*) = count(u.usd) then sum(u.usd) end from answer a left join cost u using (call_id)"
-        " where a.entry_id = ?",
+        "select case when count(*) = count(usd) then sum(usd) end from cell_cost where entry_id = ?",
         [entry_id],
     )
     return EntryLine(
         suite, candidate, fingerprint, shown, reason or "",
         Counts(planned, one["answered"], one["errored"], main[3] if main else 0, main[4] if main else 0, one["cached"]),
-        usd[0] if usd else None, tuple(failing), total,
+        usd[0] if usd else None, tuple(failed), total,
     )  # fmt: skip
-
-
-def failing_of(connection: DuckDBPyConnection, entry_id: str, limit: int) -> tuple[list[dict[str, Any]], int]:
-    """Failing samples of an entry on its primary metric, worst first, and how many there are in all."""
-    main = first_row(
-        connection,
-        "select metric, scorer_sig, higher_is_better from result where entry_id = ? and is_primary and slice = ''",
-        [entry_id],
-    )
-    if main is None:
-        return [], 0
-    metric, sig, higher = main
-    best = first_row(
-        connection,
-        "select case when ? then max(value) else min(value) end from scores where entry_id = ? and metric = ?",
-        [higher, entry_id, metric],
-    )
-    good = 1.0 if higher and best and best[0] is not None and best[0] <= 1 else (best[0] if best else None)
-    passing = (good, bool(higher))
-    page = reader.Page(limit)
-    rows = list(
-        reader.failures(connection, entry_id, scorer_sig=sig, metric=metric, passing=passing, page=page).dicts()
-    )
-    asked = {"sig": sig, "metric": metric, "entry": entry_id, "higher": bool(higher), "good": good}
-    return rows, int(reader.query(connection, _FAILED, asked).rows[0][0])
-
-
-def _failing(connection: DuckDBPyConnection, entry_id: str) -> tuple[Iterator[FailRow], int]:
-    rows, total = failing_of(connection, entry_id, SHOWN_FAILURES)
-    scores = _all_scores(connection, entry_id, [row["position"] for row in rows])
-    return (_fail_row(row, scores.get(row["position"], ())) for row in rows), total
-
-
-def _all_scores(
-    connection: DuckDBPyConnection, entry_id: str, positions: Sequence[int]
-) -> dict[int, tuple[ScoreLine, ...]]:
-    rows = connection.execute(
-        "select s.position, s.metric, s.status, s.value, s.headline_value, s.answer, s.reason, s.detail from scores s"
-        " join entry_scorer es using (entry_id, scorer_sig) where s.entry_id = ? and list_contains(?, s.position)"
-        " order by s.position, es.place, s.metric",
-        [entry_id, list(positions)],
-    ).fetchall()
-    found: dict[int, list[ScoreLine]] = {}
-    for position, metric, status, value, worst, answer, reason, detail in rows:
-        units = tuple((unit, number) for unit, _, number, _ in _decode(detail)) if detail else ()
-        found.setdefault(position, []).append(ScoreLine(metric, status, value, worst, answer, reason, units))
-    return {position: tuple(lines) for position, lines in found.items()}
-
-
-def _fail_row(row: Mapping[str, Any], scores: tuple[ScoreLine, ...]) -> FailRow:
-    request = _decode(row["request"]) if row["request"] else {}
-    messages = request.get("messages", ()) if isinstance(request, dict) else ()
-    trace = _decode(row["trace"]) if row["trace"] else ()
-    return FailRow(
-        sample_id=row["sample_id"],
-        repeat=row["repeat"],
-        tags=tuple(row["tags"] or ()),
-        input=_decode(row["input"]) if row["input"] else None,
-        messages=tuple((str(m.get("role", "")), m.get("content")) for m in messages if isinstance(m, dict)),
-        output=_decode(row["output"]) if row["output"] else None,
-        reasoning=row["reasoning"],
-        target=_decode(row["target"]) if row["target"] else None,
-        scores=scores,
-        error_kind=row["error_kind"],
-        error_message=row["error_message"],
-        finish=row["finish"],
-        seconds=row["seconds"],
-        usage=_decode(row["usage"]) if row["usage"] else {},
-        cached=row["cached"],
-        trace=tuple(TraceStep(stage=stage, key=key, cached=cached) for stage, key, cached in trace),
-    )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from evalkit.app.evidence import failing_of
 from evalkit.app.leaderboard import flat, standings
-from evalkit.app.report import failing_of
 from evalkit.app.workspace import Workspace
 from evalkit.core.errors import UsageError
 from evalkit.store import reader

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -112,7 +112,8 @@ class Note:
 class SuitePage:
     """One suite: its leaderboard and what stands behind it.
 
-    `card` holds the data card's fields in order; `sql` is the query that derives the headline numbers again.
+    `card` holds the data card's fields in order; `sql` is the query that derives the headline numbers again; `evidence`
+    are samples with every candidate's answer, read only when their page is written.
     """
 
     name: str
@@ -129,11 +130,12 @@ class SuitePage:
     diffs: tuple[PromptDiff, ...] = ()
     notes: tuple[Note, ...] = ()
     sql: str = ""
+    evidence: Iterable[Evidence] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreLine:
-    """What one scorer said of one answer; `rows` are its units as (unit, value)."""
+    """What one scorer said of one answer; `rows` are its units as (unit, value), `blob` refers to a file it made."""
 
     metric: str
     status: Literal["scored", "unscorable", "errored"] = "scored"
@@ -142,6 +144,7 @@ class ScoreLine:
     answer: str | None = None
     reason: str | None = None
     rows: tuple[tuple[str, float | None], ...] = ()
+    blob: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +172,7 @@ class FailRow:
     reasoning: str | None = None
     target: Any = None
     scores: tuple[ScoreLine, ...] = ()
+    tool_calls: tuple[Any, ...] = ()
     error_kind: str | None = None
     error_message: str | None = None
     finish: str | None = None
@@ -177,6 +181,18 @@ class FailRow:
     usage: Mapping[str, float] = field(default_factory=dict)
     cached: bool = False
     trace: tuple[TraceStep, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One sample and what each candidate made of it; `why` says for what it was picked."""
+
+    sample_id: str
+    why: str
+    tags: tuple[str, ...]
+    input: Any
+    target: Any
+    answers: tuple[tuple[str, FailRow], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,12 +225,20 @@ class RunPage:
     notes: tuple[Note, ...] = ()
 
 
+def _no_media(ref: str) -> None:  # noqa: ARG001 - a site without files
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The whole report; `generated` is a text of the caller's (this room has no clock)."""
+    """The whole report; `generated` is a text of the caller's (this room has no clock).
+
+    `media` gives the bytes of a blob by its hash, None when they are gone.
+    """
 
     title: str
     generated: str
     version: str
     suites: tuple[SuitePage, ...] = ()
     runs: tuple[RunPage, ...] = ()
+    media: Callable[[str], bytes | None] = _no_media

@@ -16,6 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from evalkit.report import chart, text
+from evalkit.report.media import MediaFolder
 from evalkit.report.model import Cell, Column, EntryLine, FailRow, LeaderRow, Note, PromptDiff, Site, SuitePage
 
 HERE = Path(__file__).parent
@@ -27,11 +28,11 @@ DIFF_CONTEXT = 3
 
 
 def render_site(site: Site, out: Path, *, failing_cap: int = FAILING_CAP) -> Path:
-    """Write index.html, suites/<slug>.html and runs/<slug>.html under `out`; returns the path of the index.
+    """Write index.html, overview.html, suites/, evidence/ and runs/ under `out`; returns the path of the index.
 
-    Every page carries its own style and script, allowed by hash, so that one file can be sent alone. Of the failing
-    samples of a run about `failing_cap` are shown, spread evenly over its entries (at least 20 each). The same rows
-    give the same bytes. Raises OSError when `out` cannot be written.
+    Every page carries its own style and script, allowed by hash; pictures and recordings lie beside, under media/. Of
+    the failing samples of a run about `failing_cap` are shown, spread evenly over its entries (at least 20 each). The
+    same rows give the same bytes. Raises OSError when `out` cannot be written.
     """
     env = _environment()
     links = _Links(
@@ -39,14 +40,18 @@ def render_site(site: Site, out: Path, *, failing_cap: int = FAILING_CAP) -> Pat
         {run.id: {entry_anchor(e.suite, e.candidate) for e in run.entries} for run in site.runs},
     )
     shared = {"site": site, "links": links}
-    for folder in ("suites", "runs"):
+    env.globals["media_of"] = MediaFolder(out, site.media).of
+    for folder in ("suites", "evidence", "runs"):
         (out / folder).mkdir(parents=True, exist_ok=True)
     boards = [board(page) for page in site.suites]
     for one in boards:
         _write(env, "suite.html", out / suite_path(one.page.name), {**shared, "board": one, "root": "../"})
+        _write(env, "evidence.html", out / evidence_path(one.page.name), {**shared, "board": one, "root": "../"})
     for run in site.runs:
         cap = max(FAILING_LEAST, failing_cap // max(1, len(run.entries)))
         _write(env, "run.html", out / run_path(run.id), {**shared, "run": run, "cap": cap, "root": "../"})
+    across = {"families": _families(boards), "shared": _shared(boards)}
+    _write(env, "overview.html", out / "overview.html", {**shared, **across, "boards": boards, "root": ""})
     _write(env, "index.html", out / "index.html", {**shared, "boards": boards, "root": ""})
     return out / "index.html"
 
@@ -107,6 +112,9 @@ class _Links:
     def suite(self, name: str) -> str | None:
         return suite_path(name) if name in self.suites else None
 
+    def evidence(self, name: str) -> str | None:
+        return evidence_path(name) if name in self.suites else None
+
     def run(self, name: str) -> str | None:
         return run_path(name) if name in self.runs else None
 
@@ -123,6 +131,11 @@ def entry_anchor(suite: str, candidate: str) -> str:
 def suite_path(name: str) -> str:
     """Where the page of a suite is, from the root of the site."""
     return f"suites/{text.slug(name)}.html"
+
+
+def evidence_path(name: str) -> str:
+    """Where the samples of a suite are shown side by side, from the root of the site."""
+    return f"evidence/{text.slug(name)}.html"
 
 
 def run_path(name: str) -> str:
@@ -160,9 +173,25 @@ class Board:
         cell = row.metrics.get(self.primary.name) if self.primary is not None else None
         return cell if cell is not None and cell.value is not None else None
 
+    def values(self) -> dict[str, Cell]:
+        """Candidate -> its value on the primary metric, for those that have one."""
+        found = {row.candidate: self.cell(row) for row in self.ranked}
+        return {name: cell for name, cell in found.items() if cell is not None}
+
     def direction(self) -> str:
         """Which way the primary metric is better, in words."""
         return "higher is better" if self.primary is None or self.primary.higher_is_better else "lower is better"
+
+
+def _families(boards: Sequence[Board]) -> list[tuple[str, list[Board]]]:
+    names = sorted({one.page.family for one in boards})
+    return [(name, [one for one in boards if one.page.family == name]) for name in names]
+
+
+def _shared(boards: Sequence[Board]) -> list[str]:
+    """Candidates with a value on at least two suites, those on most suites first."""
+    found = Counter(name for one in boards for name in one.values())
+    return sorted((name for name, count in found.items() if count > 1), key=lambda name: (-found[name], name))
 
 
 def board(page: SuitePage) -> Board:

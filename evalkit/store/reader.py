@@ -190,6 +190,21 @@ def failures(
     return named(connection, "failures", **params, passing=good, higher=higher, limit=page.limit, offset=page.offset)
 
 
+def evidence(connection: DuckDBPyConnection, entry_id: str, sample_ids: Sequence[str]) -> Table:
+    """Some samples of an entry in scheduled order, first repeat only, with input, request, output and cost."""
+    return named(connection, "evidence", entry_id=entry_id, sample_ids=list(sample_ids))
+
+
+def step_outputs(connection: DuckDBPyConnection, keys: Sequence[str]) -> dict[str, Any]:
+    """Call key -> output (JSON text) of calls made inside cells."""
+    rows = connection.execute(
+        "select call_key, max_by(output::varchar, (error_kind is null, started, call_id)) from call"
+        " where ordinal > 0 and list_contains(?, call_key) group by call_key",
+        [list(keys)],
+    ).fetchall()
+    return dict(rows)
+
+
 def sample_record(
     connection: DuckDBPyConnection, sample_id: str, *, run_id: str | None = None, suite: str | None = None
 ) -> Table:

@@ -2,7 +2,7 @@
 select c.position, c.sample_id, c.tags, c.repeat, c.split_id, c.status as cell_status, c.cached, s.status, s.value,
        coalesce(s.value, s.worst) as headline_value, s.answer, s.reason, s.detail, m.input, m.target, k.call_id,
        k.request, k.output, k.reasoning, k.error_kind, k.error_message, k.finish, k.usage, k.seconds, k.tool_calls,
-       k.trace
+       k.trace, k.meta
 from cells c
 join entry e on e.entry_id = c.entry_id
 left join sample m on m.data_hash = e.data_hash and m.sample_id = c.sample_id and m.sample_hash = c.sample_hash

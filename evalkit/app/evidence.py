@@ -1,0 +1,163 @@
+"""What a report shows of single answers: failing samples of an entry, and samples with every candidate's answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from evalkit.app.leaderboard import Standing
+from evalkit.report.model import Evidence, FailRow, ScoreLine, TraceStep
+from evalkit.store import reader
+from evalkit.store.bulk import first_row
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+SHOWN_FAILURES = 200
+SHOWN_SAMPLES = 8
+_decode = msgspec.json.decode
+
+_FAILED = """select count(*) from cells c
+left join scores s on s.entry_id = c.entry_id and s.position = c.position and s.scorer_sig = $sig and s.metric = $metric
+where c.entry_id = $entry and (c.status <> 'answered' or s.status is distinct from 'scored'
+  or case when $higher then s.value < $good else s.value > $good end)"""
+
+_PICKED = """
+with seen as (
+  select s.sample_id, min(s.position) as place, min(s.headline_value) as least, max(s.headline_value) as most,
+         avg(s.headline_value) as mean
+  from scores s where list_contains($entries, s.entry_id) and s.metric = $metric and s.repeat = 0
+  group by s.sample_id
+),
+ranked as (
+  select *, row_number() over (order by most - least desc nulls last, place) as disputed,
+         row_number() over (order by case when $higher then mean else -mean end nulls last, place) as hard,
+         row_number() over (order by place) as first
+  from seen
+)
+select sample_id, case when first <= 2 then 'one of the first in the order of asking'
+  when disputed <= 4 and most > least then 'candidates differ most' else 'hard for all' end as why
+from ranked where first <= 2 or disputed <= 4 or hard <= 2 order by first <= 2 desc, disputed limit $limit
+"""
+
+
+def evidence_of(connection: DuckDBPyConnection, members: Sequence[Standing]) -> Iterator[Evidence]:
+    """A few samples of a suite with the answer of each candidate: the first, the most disputed and the hardest."""
+    shown = [standing for standing in members if standing.primary is not None]
+    if not shown or shown[0].primary is None:
+        return
+    main = shown[0].primary
+    entries = [standing.entry["entry_id"] for standing in shown]
+    asked = {"entries": entries, "metric": main["metric"], "higher": main["higher_is_better"], "limit": SHOWN_SAMPLES}
+    picked = dict(connection.execute(_PICKED, asked).fetchall())
+    answers: dict[str, list[tuple[str, FailRow]]] = {}
+    for standing in shown:
+        for row in _rows_of(connection, standing.entry["entry_id"], list(picked)):
+            answers.setdefault(row.sample_id, []).append((standing.candidate, row))
+    for sample_id, why in picked.items():
+        rows = answers.get(sample_id, [])
+        if rows:
+            first = rows[0][1]
+            yield Evidence(sample_id, why, first.tags, first.input, first.target, tuple(rows))
+
+
+def _rows_of(connection: DuckDBPyConnection, entry_id: str, sample_ids: Sequence[str]) -> Iterator[FailRow]:
+    rows = list(reader.evidence(connection, entry_id, sample_ids).dicts())
+    scores = _all_scores(connection, entry_id, [row["position"] for row in rows])
+    outputs = _outputs(connection, rows)
+    return (_fail_row(row, scores.get(row["position"], ()), outputs) for row in rows)
+
+
+def _outputs(connection: DuckDBPyConnection, rows: Sequence[Mapping[str, Any]]) -> dict[str, str | None]:
+    keys = [key for row in rows if row["trace"] for _, key, _ in _decode(row["trace"])]
+    return reader.step_outputs(connection, keys) if keys else {}
+
+
+def _steps(row: Mapping[str, Any], outputs: Mapping[str, str | None]) -> tuple[TraceStep, ...]:
+    """The calls inside an answer; those of one key stand with the model and time of their stage."""
+    trace = _decode(row["trace"]) if row["trace"] else ()
+    meta = _decode(row["meta"]) if row["meta"] else {}
+    stages = {name: (model, seconds) for name, model, _, seconds, *_ in meta.get("stages", ())}
+    found = []
+    for stage, key, cached in trace:
+        model, seconds = stages.get(stage, ("", None))
+        text = outputs.get(key)
+        found.append(TraceStep(stage, model or "", key, seconds, cached, _decode(text) if text else None))
+    return tuple(found)
+
+
+def failing_of(connection: DuckDBPyConnection, entry_id: str, limit: int) -> tuple[list[dict[str, Any]], int]:
+    """Failing samples of an entry on its primary metric, worst first, and how many there are in all."""
+    main = first_row(
+        connection,
+        "select metric, scorer_sig, higher_is_better from result where entry_id = ? and is_primary and slice = ''",
+        [entry_id],
+    )
+    if main is None:
+        return [], 0
+    metric, sig, higher = main
+    best = first_row(
+        connection,
+        "select case when ? then max(value) else min(value) end from scores where entry_id = ? and metric = ?",
+        [higher, entry_id, metric],
+    )
+    good = 1.0 if higher and best and best[0] is not None and best[0] <= 1 else (best[0] if best else None)
+    passing = (good, bool(higher))
+    page = reader.Page(limit)
+    rows = list(
+        reader.failures(connection, entry_id, scorer_sig=sig, metric=metric, passing=passing, page=page).dicts()
+    )
+    asked = {"sig": sig, "metric": metric, "entry": entry_id, "higher": bool(higher), "good": good}
+    return rows, int(reader.query(connection, _FAILED, asked).rows[0][0])
+
+
+def failing(connection: DuckDBPyConnection, entry_id: str) -> tuple[Iterator[FailRow], int]:
+    rows, total = failing_of(connection, entry_id, SHOWN_FAILURES)
+    scores = _all_scores(connection, entry_id, [row["position"] for row in rows])
+    outputs = _outputs(connection, rows)
+    return (_fail_row(row, scores.get(row["position"], ()), outputs) for row in rows), total
+
+
+def _all_scores(
+    connection: DuckDBPyConnection, entry_id: str, positions: Sequence[int]
+) -> dict[int, tuple[ScoreLine, ...]]:
+    rows = connection.execute(
+        "select s.position, s.metric, s.status, s.value, s.headline_value, s.answer, s.reason, s.detail, s.blob"
+        " from scores s join entry_scorer es using (entry_id, scorer_sig) where s.entry_id = ? and list_contains(?, s.position)"
+        " order by s.position, es.place, s.metric",
+        [entry_id, list(positions)],
+    ).fetchall()
+    found: dict[int, list[ScoreLine]] = {}
+    for position, metric, status, value, worst, answer, reason, detail, blob in rows:
+        units = tuple((unit, number) for unit, _, number, _ in _decode(detail)) if detail else ()
+        found.setdefault(position, []).append(
+            ScoreLine(metric, status, value, worst, answer, reason, units, {"$blob": blob} if blob else None)
+        )
+    return {position: tuple(lines) for position, lines in found.items()}
+
+
+def _fail_row(row: Mapping[str, Any], scores: tuple[ScoreLine, ...], outputs: Mapping[str, str | None]) -> FailRow:
+    request = _decode(row["request"]) if row["request"] else {}
+    messages = request.get("messages", ()) if isinstance(request, dict) else ()
+    return FailRow(
+        sample_id=row["sample_id"],
+        repeat=row["repeat"],
+        tags=tuple(row["tags"] or ()),
+        input=_decode(row["input"]) if row["input"] else None,
+        messages=tuple((str(m.get("role", "")), m.get("content")) for m in messages if isinstance(m, dict)),
+        output=_decode(row["output"]) if row["output"] else None,
+        reasoning=row["reasoning"],
+        target=_decode(row["target"]) if row["target"] else None,
+        scores=scores,
+        tool_calls=tuple(_decode(row["tool_calls"]) if row["tool_calls"] else ()),
+        error_kind=row["error_kind"],
+        error_message=row["error_message"],
+        finish=row["finish"],
+        seconds=row["seconds"],
+        usd=row.get("usd"),
+        usage=_decode(row["usage"]) if row["usage"] else {},
+        cached=row["cached"],
+        trace=_steps(row, outputs),
+    )
