@@ -10,6 +10,7 @@ from documents_canvas import Drawn, Page
 
 Spec = dict[str, Any]
 LAMPS = {"green": "#2e9e4f", "amber": "#f0a818", "red": "#cf2b2b"}
+UNITS = ("m/s", "°C", "bar", "MB", "kWh", "MW")
 THEMES = (
     ("#ffffff", "#16181d", "#e4e8ee", "#2458b8"),
     ("#f4f1ea", "#22201c", "#ddd5c4", "#7a4b12"),
@@ -107,6 +108,12 @@ def dashboard(spec: Spec, rng: random.Random) -> Drawn:
     return Drawn(page, facts={"lamps": {colour: colours.count(colour) for colour in LAMPS}})
 
 
+def said(_: Any, text: str) -> str | list[str]:
+    """What stands on the screen; a number with a unit of measurement is as right without it."""
+    value, _, unit = str(text).partition(" ")
+    return [str(text), value] if unit in UNITS else str(text)
+
+
 def cell(facts: Any, key: str, column: str) -> str:
     """The cell of a table by its row's first cell and its column's head."""
     row = next(row for row in facts["rows"] if row[0] == key)
@@ -124,7 +131,7 @@ ANSWERS: dict[str, Callable[..., Any]] = {
     "matching": matching,
     "ticked": lambda f: f["ticked"],
     "lamps": lambda f, colour: f["lamps"][colour],
-    "said": lambda _, text: str(text),
+    "said": said,
     "number": lambda _, number: number,
 }
 """What a question's operation computes from a screen's facts and the question's arguments."""

@@ -30,6 +30,7 @@ what when where which who whom whose with would
 """
 _COMMON = frozenset(_FILLER.split())
 _STEM = 5
+_UNSEEN = re.compile(r"\b(red|green|amber|yellow|blue|ticked|checked|colou?r)\b")
 _GUESS = "3"
 
 
@@ -192,10 +193,15 @@ def matches(sheet: Sheet, _: Sequence[Pair], asked: str) -> str | None:
     return str(max(map(named.count, named))) if named else None
 
 
-def entries(sheet: Sheet, _: Sequence[Pair], asked: str) -> str | None:
+def entries(sheet: Sheet, _: Sequence[Pair], asked: str) -> str | None:  # noqa: ARG001 - a rule's arguments
     """How many marks a chart has: the cells of its lowest row."""
     names = _names(sheet)
-    return str(len(names)) if names and not re.search(r"\b(red|green|amber|ticked)\b", asked) else None
+    return str(len(names)) if names else None
+
+
+def unseen(_: Sheet, found: Sequence[Pair], asked: str) -> str | None:  # noqa: ARG001 - a rule's arguments
+    """A guess about what is no text: colours and ticks."""
+    return _GUESS if _UNSEEN.search(asked) else None
 
 
 def cell(sheet: Sheet, _: Sequence[Pair], asked: str) -> str | None:
@@ -236,6 +242,6 @@ def nearest(sheet: Sheet, _: Sequence[Pair], asked: str) -> str | None:
     return " ".join(names[:3] or new[-2:]).strip(" .,:") or best
 
 
-COUNTING: tuple[Rule, ...] = (beyond, total, quantity, matches, value, entries)
+COUNTING: tuple[Rule, ...] = (unseen, beyond, total, quantity, matches, value, entries)
 MEASURING: tuple[Rule, ...] = (total, value, quantity)
 NAMING: tuple[Rule, ...] = (extreme, cell, belonging, chosen, nearest)
