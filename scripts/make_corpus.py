@@ -24,31 +24,34 @@ ALIKE = 0.7
 """Share of common word 4-shingles from which on the later of two passages is dropped."""
 
 # Written in C: their texts stand in the interpreter, not in a file.
-COMPILED = (
-    "builtins itertools math cmath time sys gc operator zlib binascii array marshal select posix _functools _collections"
-    " _random _struct _weakref _datetime _socket _csv _bisect _heapq _statistics _codecs _string _thread"
+COMPILED = (  # noqa: SIM905 - names read better as words
+    "builtins itertools math cmath time sys gc operator zlib binascii array marshal select posix _functools "
+    "_collections _random _struct _weakref _datetime _socket _csv _bisect _heapq _statistics _codecs _string "
+    "_thread "
 ).split()
-SOURCES = (
-    "abc argparse ast asyncio/events asyncio/locks asyncio/queues asyncio/runners asyncio/streams asyncio/subprocess"
-    " asyncio/taskgroups asyncio/tasks asyncio/timeouts asyncio/threads asyncio/futures asyncio/base_events"
-    " base64 bdb bisect bz2 calendar cgi cmd code codecs codeop collections/__init__ colorsys compileall"
-    " concurrent/futures/_base concurrent/futures/process concurrent/futures/thread configparser contextlib copy copyreg"
-    " csv ctypes/util dataclasses datetime dbm/__init__ decimal difflib dis doctest email/message email/utils"
-    " email/policy email/header email/charset email/mime/base enum filecmp fileinput fnmatch fractions ftplib functools"
-    " genericpath getopt getpass gettext glob graphlib gzip hashlib heapq hmac html/__init__ html/parser http/client"
-    " http/cookiejar http/cookies http/server imaplib imghdr importlib/__init__ importlib/abc importlib/resources/_common"
-    " importlib/metadata/__init__ importlib/util inspect io ipaddress json/__init__ json/decoder json/encoder keyword"
-    " linecache locale logging/__init__ logging/config logging/handlers lzma mailbox mimetypes modulefinder"
-    " multiprocessing/connection multiprocessing/context multiprocessing/managers multiprocessing/pool"
-    " multiprocessing/shared_memory multiprocessing/util netrc numbers opcode operator optparse os pathlib pdb pickle"
-    " pickletools pkgutil platform plistlib poplib posixpath pprint profile pstats pty py_compile pyclbr pydoc queue quopri"
-    " random re/__init__ reprlib rlcompleter runpy sched secrets selectors shelve shlex shutil signal site smtplib socket"
-    " socketserver sqlite3/__init__ sqlite3/dump ssl stat statistics string struct subprocess symtable sysconfig tabnanny"
-    " tarfile tempfile textwrap threading timeit token tokenize tomllib/_parser trace traceback tracemalloc turtle types"
-    " typing unittest/async_case unittest/case unittest/loader unittest/main unittest/mock unittest/result unittest/runner"
-    " unittest/suite urllib/error urllib/parse urllib/request urllib/robotparser uuid venv/__init__ warnings wave weakref"
-    " webbrowser wsgiref/handlers wsgiref/headers wsgiref/simple_server wsgiref/util xml/dom/minidom xml/etree/ElementTree"
-    " xml/sax/handler xml/sax/xmlreader xmlrpc/client xmlrpc/server zipapp zipfile zipimport zoneinfo/__init__"
+SOURCES = (  # noqa: SIM905 - names read better as words
+    "abc argparse ast asyncio/events asyncio/locks asyncio/queues asyncio/runners asyncio/streams "
+    "asyncio/subprocess asyncio/taskgroups asyncio/tasks asyncio/timeouts asyncio/threads asyncio/futures "
+    "asyncio/base_events base64 bdb bisect bz2 calendar cgi cmd code codecs codeop collections/__init__ colorsys "
+    "compileall concurrent/futures/_base concurrent/futures/process concurrent/futures/thread configparser "
+    "contextlib copy copyreg csv ctypes/util dataclasses datetime dbm/__init__ decimal difflib dis doctest "
+    "email/message email/utils email/policy email/header email/charset email/mime/base enum filecmp fileinput "
+    "fnmatch fractions ftplib functools genericpath getopt getpass gettext glob graphlib gzip hashlib heapq hmac "
+    "html/__init__ html/parser http/client http/cookiejar http/cookies http/server imaplib imghdr "
+    "importlib/__init__ importlib/abc importlib/resources/_common importlib/metadata/__init__ importlib/util "
+    "inspect io ipaddress json/__init__ json/decoder json/encoder keyword linecache locale logging/__init__ "
+    "logging/config logging/handlers lzma mailbox mimetypes modulefinder multiprocessing/connection "
+    "multiprocessing/context multiprocessing/managers multiprocessing/pool multiprocessing/shared_memory "
+    "multiprocessing/util netrc numbers opcode operator optparse os pathlib pdb pickle pickletools pkgutil "
+    "platform plistlib poplib posixpath pprint profile pstats pty py_compile pyclbr pydoc queue quopri random "
+    "re/__init__ reprlib rlcompleter runpy sched secrets selectors shelve shlex shutil signal site smtplib socket "
+    "socketserver sqlite3/__init__ sqlite3/dump ssl stat statistics string struct subprocess symtable sysconfig "
+    "tabnanny tarfile tempfile textwrap threading timeit token tokenize tomllib/_parser trace traceback "
+    "tracemalloc turtle types typing unittest/async_case unittest/case unittest/loader unittest/main "
+    "unittest/mock unittest/result unittest/runner unittest/suite urllib/error urllib/parse urllib/request "
+    "urllib/robotparser uuid venv/__init__ warnings wave weakref webbrowser wsgiref/handlers wsgiref/headers "
+    "wsgiref/simple_server wsgiref/util xml/dom/minidom xml/etree/ElementTree xml/sax/handler xml/sax/xmlreader "
+    "xmlrpc/client xmlrpc/server zipapp zipfile zipimport zoneinfo/__init__ "
 ).split()
 
 Text = tuple[str, str, str]
