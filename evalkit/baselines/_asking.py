@@ -67,7 +67,7 @@ def _pair(label: str, written: str) -> Pair:
 def _beside(sheet: Sheet) -> list[Pair]:
     found: list[Pair] = []
     for row in sheet.rows:
-        if len(row) == 2:
+        if len(row) == 2 and any(map(str.isalpha, row[0].text)):
             found.append(_pair(row[0].text, row[1].text))
             continue
         for cell in row:
@@ -214,11 +214,18 @@ def cell(sheet: Sheet, _: Sequence[Pair], asked: str) -> str | None:
     known = max(row, key=lambda c: overlap(c.text, asked), default=None)
     if known is None or overlap(known.text, asked) == 0:
         return None
-    column = max(head, key=lambda c: overlap(c.text, asked))
     others = [c for c in row if c is not known]
-    if overlap(column.text, asked) > 0:
-        return min(others, key=lambda c: abs(c.left - column.left)).text
+    asked_for = min(head, key=lambda c: _first(c.text, asked))
+    if _first(asked_for.text, asked) < len(asked):
+        return min(others, key=lambda c: abs(c.left - asked_for.left)).text
     return others[0].text
+
+
+def _first(text: str, asked: str) -> int:
+    """Where the question first says a word of a text; its length where it does not."""
+    stems = content(text)
+    places = (m.start() for m in _TOKEN.finditer(asked) if any(alike(m[0][:_STEM], stem) for stem in stems))
+    return next(places, len(asked))
 
 
 def _head(sheet: Sheet) -> tuple[Cell, ...]:
@@ -242,6 +249,6 @@ def nearest(sheet: Sheet, _: Sequence[Pair], asked: str) -> str | None:
     return " ".join(names[:3] or new[-2:]).strip(" .,:") or best
 
 
-COUNTING: tuple[Rule, ...] = (unseen, beyond, total, quantity, matches, value, entries)
+COUNTING: tuple[Rule, ...] = (unseen, beyond, total, matches, quantity, value, entries)
 MEASURING: tuple[Rule, ...] = (total, value, quantity)
 NAMING: tuple[Rule, ...] = (extreme, cell, belonging, chosen, nearest)
