@@ -67,10 +67,21 @@ class Priced:
     def __init__(self) -> None:
         self.blobs = Files()
         self.sandbox = SANDBOX
+        self.script: list[Any] = []
+        self.asked: list[tuple[str, Sample, str]] = []
 
     def money(self, response: Response) -> float | None:
         tokens = response.usage.get("output_tokens")
         return None if tokens is None else tokens / 1000
+
+    def candidate(self, name: str) -> Any:
+        """A judge by name; it answers what the case scripts under `judge`, in turn."""
+        return SimpleNamespace(name=name)
+
+    async def ask(self, candidate: Any, sample: Sample, stage: str = "") -> Response:
+        self.asked.append((candidate.name, sample, stage))
+        told = self.script[(len(self.asked) - 1) % len(self.script)]
+        return response_of(told if isinstance(told, dict) and set(told) & {"output", "error"} else {"output": told})
 
 
 def sample_of(item: dict[str, Any]) -> Sample:
@@ -96,6 +107,7 @@ def response_of(item: dict[str, Any]) -> Response:
 def score(scorer: Any, item: dict[str, Any]) -> dict[str, Score]:
     """Scores of one item; scorers of repeats or of a pair find the other answers under `more` (a list of items)."""
     ctx = Priced()
+    ctx.script = item.get("judge", [])
     item = ctx.blobs.attached(item)
     responses = [response_of(item), *(response_of({**item, **other}) for other in item.get("more", ()))]
     return dict(asyncio.run(scorer.score(sample_of(item), responses, ctx)))
