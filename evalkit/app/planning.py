@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 MOST_PROBLEMS = 20
 MOST_REQUESTS = 20_000
-BATCH_SAMPLES = 20_000
+BATCH_SAMPLES = 5_000
 CHUNK_CELLS = 1_000
 
 
@@ -219,16 +219,18 @@ def write_cells(connection: DuckDBPyConnection, entry: PlannedEntry) -> None:
     stored.link_known(connection, entry.entry_id, entry.generation)
 
 
-def samples_of(suite: LoadedSuite) -> Iterator[dict[str, Any]]:
-    """The suite's samples as rows for the store."""
-    for sample, content in suite.snapshot.picked(suite.indices):
-        yield {
-            "data_hash": suite.data_hash,
-            "sample_id": sample.id,
-            "sample_hash": content,
-            "cluster": sample.group or sample.id,
-            "tags": list(sample.tags),
-            "input": sample.input,
-            "target": sample.target,
-            "meta": sample.meta,
-        }
+def samples_of(suite: LoadedSuite) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The suite's samples as rows for the store, their JSON as it stands in the snapshot; each with its whole text."""
+    for text, sample in suite.snapshot.written(suite.indices):
+        yield (
+            text,
+            {
+                "sample_id": sample.id,
+                "sample_hash": sample.sample_hash,
+                "cluster": sample.group or sample.id,
+                "tags": sample.tags,
+                "input": sample.input,
+                "target": None if bytes(sample.target) == b"null" else sample.target,
+                "meta": sample.meta,
+            },
+        )

@@ -10,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from evalkit import __version__
 from evalkit.app.loading import LoadedSuite
 from evalkit.app.planning import Plan, PlannedEntry, samples_of
@@ -39,17 +41,10 @@ def record_run(connection: DuckDBPyConnection, workspace: Workspace, plan: Plan,
     writers.put_prices(connection, [{**asdict(row), "price_id": row.price_id} for row in workspace.prices.rows()])
 
 
-def record_suites(connection: DuckDBPyConnection, workspace: Workspace, entries: Sequence[PlannedEntry]) -> None:
-    """Suites, data sets with their samples, prompt texts and scorer signatures; what is known is left as it is."""
+def record_data(connection: DuckDBPyConnection, workspace: Workspace, entries: Sequence[PlannedEntry]) -> None:
+    """Data sets with their samples; what is known is left as it is. Large: so not in one transaction with a plan."""
     clean = workspace.redactor.value
-    seen: set[int] = set()
-    for entry in entries:
-        suite = entry.suite
-        if entry.built.prompt is not None:
-            writers.put_prompts(connection, _prompts(entry, workspace))
-        if id(suite) in seen:
-            continue
-        seen.add(id(suite))
+    for suite in {id(entry.suite): entry.suite for entry in entries}.values():
         meta = suite.snapshot.meta
         card = _card(suite.file.base, suite.file.model.dataset.card)
         data_set = {
@@ -62,6 +57,19 @@ def record_suites(connection: DuckDBPyConnection, workspace: Workspace, entries:
             "duplicate_contents": suite.snapshot.duplicate_contents,
         }
         writers.put_data_set(connection, data_set, _cleaned(suite, workspace))
+
+
+def record_suites(connection: DuckDBPyConnection, workspace: Workspace, entries: Sequence[PlannedEntry]) -> None:
+    """Suites, prompt texts and scorer signatures; what is known is left as it is."""
+    clean = workspace.redactor.value
+    seen: set[int] = set()
+    for entry in entries:
+        suite = entry.suite
+        if entry.built.prompt is not None:
+            writers.put_prompts(connection, _prompts(entry, workspace))
+        if id(suite) in seen:
+            continue
+        seen.add(id(suite))
         noun = suite.file.noun(suite.data_hash)
         writers.put_suite(
             connection,
@@ -110,10 +118,11 @@ def record_entries(
 
 
 def _cleaned(suite: LoadedSuite, workspace: Workspace) -> Iterator[dict[str, Any]]:
-    clean = workspace.redactor.value
-    for row in samples_of(suite):
-        for name in ("input", "target", "meta"):
-            row[name] = clean(row[name])
+    redactor = workspace.redactor
+    for text, row in samples_of(suite):
+        if redactor.suspects(text):
+            for name in ("input", "target", "meta"):
+                row[name] = None if row[name] is None else redactor.value(msgspec.json.decode(row[name]))
         yield row
 
 

@@ -29,7 +29,7 @@ from evalkit.app.planning import (
     new_run_id,
     write_cells,
 )
-from evalkit.app.recording import record_entries, record_run, record_suites
+from evalkit.app.recording import record_data, record_entries, record_run, record_suites
 from evalkit.app.results import finish_entries, price_calls
 from evalkit.app.watching import Watch
 from evalkit.app.workers import SharedExecution, chosen_workers, processes_for, recipe_of
@@ -228,6 +228,7 @@ def _plan(workspace: Workspace, entries: list[PlannedEntry], request: RunRequest
         held.enter_context(_held(workspace.runs / plan.run_id))
         for entry in entries:
             entry.entry_id = digest([plan.run_id, entry.suite.name, entry.built.name])[:20]
+        record_data(connection, workspace, entries)
         with transaction(connection):
             if adopted is None:
                 choose_generations(connection, entries, fresh=request.fresh)

@@ -80,6 +80,18 @@ class Meta(msgspec.Struct, frozen=True):
     source: dict[str, object]
 
 
+class Written(msgspec.Struct, frozen=True):
+    """A line of `samples.jsonl`; `input`, `target` and `meta` are the JSON that stands there."""
+
+    id: str
+    sample_hash: str
+    group: str | None
+    tags: list[str]
+    input: msgspec.Raw
+    target: msgspec.Raw
+    meta: msgspec.Raw
+
+
 def hash64(kind: str, text: str) -> int:
     """An unsigned 64-bit hash of a text, apart by kind."""
     return int.from_bytes(hashlib.blake2b(f"{kind}\x1f{text}".encode(), digest_size=8).digest(), "little")

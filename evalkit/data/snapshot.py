@@ -17,12 +17,13 @@ from evalkit.core.types import Blobs, Sample
 from evalkit.data._build import Recipe, spool
 from evalkit.data._lookup import FieldError, lookup
 from evalkit.data._records import Source
-from evalkit.data._spool import ROW, Index, Meta, content_hashes, hash64
+from evalkit.data._spool import ROW, Index, Meta, Written, content_hashes, hash64
 from evalkit.data.schedule import Hashes, Indices, Schedule, first, order_hashes, proportional
 
-__all__ = ["Recipe", "Snapshot", "build"]
+__all__ = ["Recipe", "Snapshot", "Written", "build"]
 
 _decode = msgspec.json.Decoder(Sample).decode
+_read = msgspec.json.Decoder(Written).decode
 _NEAR = 10_000
 _CHUNK = 1024
 _NONE = hash64("stratum", "")
@@ -124,6 +125,11 @@ class Snapshot:
             return
         with (self.path / "samples.jsonl").open("rb") as lines:
             yield from map(_decode, lines)
+
+    def written(self, indices: Indices) -> Iterator[tuple[str, Written]]:
+        """The samples at some indices as they are written: the text of the line, and its parts as JSON; streamed."""
+        for line, _ in self._lines(indices):
+            yield line.decode("utf-8"), _read(line)
 
     def hash_of(self, index: int) -> str:
         """The content hash (`core.keys.sample_hash`) of a sample; 32 hex digits."""

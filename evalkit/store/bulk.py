@@ -15,7 +15,7 @@ import numpy as np
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-BATCH_ROWS = 20_000
+BATCH_ROWS = 5_000
 Columns = Mapping[str, Sequence[Any]]
 T = TypeVar("T")
 

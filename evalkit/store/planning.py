@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from evalkit.core.errors import ErrorKind, Finish
 from evalkit.core.types import Failure, Response, Step
-from evalkit.store.bulk import first_row, lent
+from evalkit.store.bulk import BATCH_ROWS, first_row, lent
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -127,12 +127,17 @@ def forget_failures(connection: DuckDBPyConnection, entry_id: str) -> None:
 
 def still_open(connection: DuckDBPyConnection, entry_id: str) -> OpenCells:
     """Cells without an answer."""
-    found = connection.execute(
+    rows = connection.execute(
         "select c.position, c.call_key from cell c where c.entry_id = ? and not exists ("
         "  select 1 from answer a where a.entry_id = c.entry_id and a.position = c.position) order by c.position",
         [entry_id],
-    ).fetchnumpy()
-    return OpenCells(np.asarray(found["position"], dtype=np.int64), np.asarray(found["call_key"]).astype("S32"))
+    )
+    parts = [OpenCells.none()]
+    # Packed part by part: as Python objects all keys at once would be the most that a plan holds.
+    while batch := rows.fetchmany(BATCH_ROWS):
+        positions, keys = zip(*batch, strict=True)
+        parts.append(OpenCells(np.array(positions, dtype=np.int64), np.array(keys, dtype="S32")))
+    return OpenCells(np.concatenate([part.positions for part in parts]), np.concatenate([part.keys for part in parts]))
 
 
 def unscored(

@@ -7,7 +7,10 @@ several of them inside one `transaction(connection)` are all or nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+
+import duckdb
 
 from evalkit.store import bulk
 from evalkit.store.database import transaction
@@ -37,16 +40,22 @@ def finish_run(connection: DuckDBPyConnection, run_id: str, status: str, finishe
 def put_data_set(connection: DuckDBPyConnection, data_set: Row, samples: Iterable[Row]) -> bool:
     """Keep a data set with its samples, unless its data_hash is known; then `samples` is not touched.
 
-    `samples` has sample_id, sample_hash, cluster, tags, input, target, meta; it is written in batches, and a sample
-    that stands twice with the same id and content is kept once. Returns whether it was new.
+    `samples` has sample_id, sample_hash, cluster, tags, input, target, meta; it is committed in batches, so that memory
+    holds one of them, and its data set comes last: samples without one are nobody's. A sample that stands twice with
+    the same id and content is kept once. Returns whether it was new.
     """
     data_hash = data_set["data_hash"]
-    with transaction(connection):
-        if bulk.first_row(connection, "select 1 from data_set where data_hash = ?", [data_hash]):
-            return False
-        rows = ({**sample, "data_hash": data_hash} for sample in samples)
-        insert_rows(connection, "sample", rows, key=_SAMPLE_KEY)
+    if bulk.first_row(connection, "select 1 from data_set where data_hash = ?", [data_hash]):
+        return False
+    try:
+        for batch in bulk.batches({**sample, "data_hash": data_hash} for sample in samples):
+            insert_rows(connection, "sample", batch, key=_SAMPLE_KEY)
         insert_rows(connection, "data_set", [data_set], key=("data_hash",))
+    except BaseException:
+        # In a transaction that failed even this is refused; then all of it goes anyway.
+        with suppress(duckdb.Error):
+            connection.execute("delete from sample where data_hash = ?", [data_hash])
+        raise
     return True
 
 
