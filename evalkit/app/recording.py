@@ -50,7 +50,7 @@ def record_data(connection: DuckDBPyConnection, workspace: Workspace, entries: S
         data_set = {
             "data_hash": suite.data_hash,
             "name": suite.name,
-            "source": clean(dict(meta.source)),
+            "source": clean({**meta.source, "of": suite.snapshot.count}),
             "card": clean(card),
             "samples": len(suite.indices),
             "duplicate_ids": suite.snapshot.duplicate_ids,

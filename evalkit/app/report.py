@@ -201,10 +201,14 @@ def _notes(connection: DuckDBPyConnection, spec: Mapping[str, Any], members: Seq
         else []
     )
     row = first_row(
-        connection, "select duplicate_contents from data_set where data_hash = ?", [members[0].entry["data_hash"]]
+        connection,
+        "select duplicate_contents, samples, cast(source ->> '$.of' as bigint) from data_set where data_hash = ?",
+        [members[0].entry["data_hash"]],
     )
     if row and row[0]:
         notes.append(Note(f"{row[0]} samples have the content of another sample"))
+    if row and row[2] and row[1] < row[2]:
+        notes.append(Note(f"only {row[1]:,} of {row[2]:,} samples were asked: a look, not a result to quote"))
     generations = {standing.entry["generation"] for standing in members if standing.complete}
     if len(generations) > 1:
         notes.append(Note(f"entries are of different generations ({sorted(generations)})"))

@@ -13,6 +13,8 @@ from evalkit.report.model import Cell, Column, Counts
 LONG = 8_000
 NOTED = 1_000
 PEEK = 70
+LINE = 76
+DEEPEST = 12
 NOTHING = "\u2013"
 MINUS = "\u2212"
 _NAMES = {0x00: "NUL", 0x07: "BEL", 0x08: "BS", 0x0D: "CR", 0x1B: "ESC", 0x7F: "DEL"}
@@ -46,15 +48,52 @@ def _picture(match: re.Match[str]) -> str:
 
 
 def pretty(value: Any) -> str:
-    """A JSON value for reading: text as it is, the rest indented; always inert and bounded like `visible`."""
+    """A JSON value for reading: text as it is, the rest indented where it is long; inert and bounded like `visible`.
+
+    A reference to a file is written as its kind and the beginning of its hash; a value that is nothing else is empty.
+    """
     if isinstance(value, str):
         return visible(value)
-    return visible(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    named = _named(value)
+    return "" if isinstance(named, _File) or _only_files(named) else visible(_laid_out(named))
+
+
+class _File(str):
+    """The short name of a file, in place of its reference."""
+
+    __slots__ = ()
+
+
+def _named(value: Any) -> Any:
+    if isinstance(value, dict):
+        ref = value.get("$blob")
+        if isinstance(ref, str) and value.keys() <= {"$blob", "type"}:
+            return _File(f"{value.get('type') or 'file'} {ref[:8]}")
+        return {key: _named(inner) for key, inner in value.items()}
+    return [_named(inner) for inner in value] if isinstance(value, (list, tuple)) else value
+
+
+def _only_files(value: Any) -> bool:
+    return isinstance(value, dict) and bool(value) and all(isinstance(inner, _File) for inner in value.values())
+
+
+def _laid_out(value: Any, depth: int = 0) -> str:
+    """JSON text in which what fits on a line stands on one."""
+    flat = json.dumps(value, ensure_ascii=False, default=str)
+    if len(flat) + 2 * depth <= LINE or not isinstance(value, (dict, list)) or depth > DEEPEST:
+        return flat
+    pad, end = "  " * (depth + 1), "  " * depth
+    if isinstance(value, dict):
+        lines = [
+            f"{pad}{json.dumps(str(key), ensure_ascii=False)}: {_laid_out(v, depth + 1)}" for key, v in value.items()
+        ]
+        return "{\n" + ",\n".join(lines) + f"\n{end}}}"
+    return "[\n" + ",\n".join(f"{pad}{_laid_out(v, depth + 1)}" for v in value) + f"\n{end}]"
 
 
 def peek(value: Any) -> str:
     """The beginning of a value on one line."""
-    flat = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    flat = value if isinstance(value, str) else json.dumps(_named(value), ensure_ascii=False, default=str)
     return visible(" ".join(flat[: 4 * PEEK].split()), PEEK)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import struct
+import zlib
 
 import pytest
 
@@ -11,6 +13,7 @@ from evalkit.report.model import (
     Column,
     Counts,
     EntryLine,
+    Evidence,
     FailRow,
     LeaderRow,
     Note,
@@ -86,6 +89,7 @@ def triage() -> SuitePage:
         diffs=(PromptDiff("triage", "v1 (aa03…)", "v2 (aa11…)", before, after),),
         notes=(Note("2 samples have the same content under different ids (t-041, t-112)."), Note("gates: not judged", "info")),
         sql="select candidate, value, low, high, n\nfrom leaderboard\nwhere suite = 'ticket-triage' and metric = 'accuracy' and slice = '';",
+        evidence=evidence(*fails(2)),
     )  # fmt: skip
 
 
@@ -151,6 +155,48 @@ def fails(count: int) -> list[FailRow]:
     return found
 
 
+def wav() -> bytes:
+    """A tenth of a second of silence."""
+    data = bytes(1600)
+    head = struct.pack("<4sI4s4sIHHIIHH", b"RIFF", 36 + len(data), b"WAVE", b"fmt ", 16, 1, 1, 8000, 16000, 2, 16)
+    return head + struct.pack("<4sI", b"data", len(data)) + data
+
+
+def png() -> bytes:
+    """A small grey picture."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", 640, 20, 8, 0, 0, 0, 0)
+    rows = zlib.compress((b"\x00" + b"\x80" * 640) * 20)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+MEDIA = {"a" * 64: png(), "b" * 64: wav()}
+PICTURE, SOUND = {"$blob": "a" * 64, "type": "image/png"}, {"$blob": "b" * 64, "type": "audio/wav"}
+
+
+def evidence(*rows: FailRow) -> tuple[Evidence, ...]:
+    """Two samples: one with a picture and a recording, one with whatever text is given."""
+    shown = FailRow("t-500", output={"drawn": PICTURE}, scores=(ScoreLine("accuracy", "scored", 1.0, blob=PICTURE),))
+    first = Evidence(
+        "t-500",
+        "candidates differ most",
+        ("lang:de",),
+        {"image": PICTURE, "audio": SOUND},
+        "a box",
+        (("gpt-mini", shown),),
+    )
+    return (
+        first,
+        *(
+            Evidence(row.sample_id, "hard for all", row.tags, row.input, row.target, ((row.sample_id, row),))
+            for row in rows
+        ),
+    )
+
+
 def hostile_suite() -> SuitePage:
     counts = Counts(3, 3, 0, 0, 3, 0)
     hostile = LeaderRow(
@@ -166,7 +212,7 @@ def hostile_suite() -> SuitePage:
     )
     return SuitePage(HOSTILE, HOSTILE, (Column(HOSTILE, "", primary=True),), (hostile, LeaderRow("b" + HOSTILE, status="skipped", reason=HOSTILE)), HOSTILE, 3, HOSTILE,
                      card={HOSTILE: HOSTILE}, slices=(SliceRow(HOSTILE, {HOSTILE: Cell(0.4)}),), prompts=(Prompt(HOSTILE, HOSTILE, HOSTILE, (HOSTILE,), HOSTILE),),
-                     diffs=(PromptDiff(HOSTILE, HOSTILE, HOSTILE, HOSTILE, "new"),), notes=(Note(HOSTILE),), sql=HOSTILE)  # fmt: skip
+                     diffs=(PromptDiff(HOSTILE, HOSTILE, HOSTILE, HOSTILE, "new"),), notes=(Note(HOSTILE),), sql=HOSTILE, evidence=evidence(fails(4)[2]))  # fmt: skip
 
 
 def make_site(*, hostile: bool = True) -> Site:
@@ -210,7 +256,9 @@ def make_site(*, hostile: bool = True) -> Site:
         (Note(HOSTILE),),
     )
     suites = (triage(), iris(), *((hostile_suite(),) if hostile else ()))
-    return Site("evalkit report", "2026-11-22 14:10 UTC", "0.1.0", suites, (run, *((bad,) if hostile else ())))
+    return Site(
+        "evalkit report", "2026-11-22 14:10 UTC", "0.1.0", suites, (run, *((bad,) if hostile else ())), MEDIA.get
+    )
 
 
 @pytest.fixture

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from evalkit.report.site import render_site
@@ -47,11 +49,15 @@ def context(browser: Browser, **options) -> tuple[BrowserContext, list[str]]:
     made, trouble = browser.new_context(**options), []
     made.on("console", lambda message: trouble.append(f"console: {message.text}"))
     made.on("weberror", lambda error: trouble.append(f"error: {error.error}"))
-    made.on(
-        "request", lambda request: request.is_navigation_request() or trouble.append(f"request: {request.url[:200]}")
-    )
+    made.on("request", lambda request: _of_the_report(request) or trouble.append(f"request: {request.url[:200]}"))
     made.on("dialog", lambda dialog: (trouble.append(f"dialog: {dialog.message}"), dialog.dismiss()))
     return made, trouble
+
+
+def _of_the_report(request) -> bool:
+    return (
+        request.is_navigation_request() or re.fullmatch(r"file:///.*/media/[0-9a-f]{64}\.\w+", request.url) is not None
+    )
 
 
 def opened(made: BrowserContext, folder, name: str) -> Page:
@@ -67,7 +73,7 @@ def test_every_page_is_quiet_offline_and_runs_nothing_hostile(browser, folder):
         page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
         assert page.evaluate("window.hacked") is None, path.name
         assert page.locator("body").is_visible()
-        assert page.locator("img, iframe, object, embed, base").count() == 0
+        assert page.locator("img:not([src^='../media/']), iframe, object, embed, base").count() == 0
         page.close()
     made.close()
     assert trouble == []
@@ -181,3 +187,43 @@ def test_charts_have_titles_and_descriptions(browser, folder):
     frame = chart.bounding_box()
     assert all(frame["x"] - 2 <= box["left"] and box["right"] <= frame["x"] + frame["width"] + 2 for box in boxes)
     made.close()
+
+
+def test_pictures_and_recordings_are_there(browser, folder):
+    made, trouble = context(browser)
+    page = opened(made, folder, "evidence/ticket-triage.html")
+    picture = page.locator("img").first
+    picture.scroll_into_view_if_needed()
+    page.wait_for_function("document.images[0].complete")
+    assert picture.evaluate("image => image.naturalWidth") == 640
+    assert "Input: image/png aaaaaaaa, 640 by 20 pixels" in picture.get_attribute("alt")
+    assert page.locator("audio").first.evaluate("a => new Promise(r => { a.onloadedmetadata = () => r(a.duration); a.load(); a.preload = 'auto' })") == pytest.approx(0.1, abs=0.02)  # fmt: skip
+    assert page.locator("details.fail[open]").count() == 1
+    made.close()
+    assert trouble == []
+
+
+def test_the_overview_leads_to_the_evidence(browser, folder):
+    made, _ = context(browser)
+    page = opened(made, folder, "index.html")
+    page.get_by_role("link", name="All candidates of all suites").click()
+    assert page.get_by_role("cell", name="87.3 % [82.0, 92.7]").first.is_visible()
+    page.locator("a[href='evidence/ticket-triage.html']").first.click()
+    assert "Evidence" in page.title()
+    made.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_axe_finds_nothing_serious(browser, folder, scheme, width):
+    made, _ = context(browser, color_scheme=scheme, viewport={"width": width, "height": 844}, bypass_csp=True)
+    found = {}
+    for path in sorted(folder.rglob("*.html")):
+        page = opened(made, folder, path.relative_to(folder).as_posix())
+        page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
+        serious = [v for v in Axe().run(page).response["violations"] if v["impact"] in ("serious", "critical")]
+        if serious:
+            found[path.name] = [(v["id"], v["nodes"][0]["html"][:120]) for v in serious]
+        page.close()
+    made.close()
+    assert found == {}

@@ -25,7 +25,7 @@ from evalkit.report.site import board, diff_lines, render_site
 
 def files(folder) -> dict[str, bytes]:
     return {
-        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*.html"))
     }
 
 

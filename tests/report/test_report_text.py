@@ -97,9 +97,19 @@ def test_long_texts_are_cut_with_their_size():
 
 
 def test_json_is_indented_and_texts_stay_as_they_are():
-    assert text.pretty({"a": [1, "ü"]}) == '{\n  "a": [\n    1,\n    "ü"\n  ]\n}'
+    assert text.pretty({"a": [1, "ü"]}) == '{"a": [1, "ü"]}'
+    long = ["x" * 40, {"b": "y" * 40}]
+    assert text.pretty({"a": long}) == f'{{\n  "a": [\n    "{"x" * 40}",\n    {{"b": "{"y" * 40}"}}\n  ]\n}}'
     assert text.pretty("{not json}") == "{not json}"
-    assert text.pretty({"odd": {1}}) == '{\n  "odd": "{1}"\n}'
+    assert text.pretty({"odd": {1}}) == '{"odd": "{1}"}'
+
+
+def test_files_are_named_and_a_value_that_is_only_files_says_nothing():
+    ref = {"$blob": "ab" * 32, "type": "image/png"}
+    assert text.pretty({"image": ref, "n": [ref]}) == '{"image": "image/png abababab", "n": ["image/png abababab"]}'
+    assert text.pretty(ref) == text.pretty({"image": ref}) == ""
+    assert "abababab" * 8 in text.pretty({"$blob": "ab" * 32, "more": 1})
+    assert text.peek(ref) == '"image/png abababab"'
 
 
 def test_peek_is_one_short_line():
