@@ -45,7 +45,7 @@ def main() -> None:
     late = 0
     for number in request["which"]:
         found = _Test(program, request, number).run()
-        late += found["end"] in ("timeout", "stuck")
+        late += found["end"] in ("timeout", "waiting", "stuck")
         _tell(say, {"test": number, **found})
         if late >= request["give_up"]:
             return
@@ -79,7 +79,10 @@ class _Test:
         self.most: int = request["output_bytes"]
 
     def run(self) -> dict[str, Any]:
-        """How it ended (`ok`, `error`, `timeout`, `stuck`, `output`), what it said or returned, CPU seconds."""
+        """How it ended, what it said or returned, and its CPU seconds.
+
+        `timeout` = it computed too long, `waiting` = it did nothing for too long, `stuck` = the time is up otherwise.
+        """
         out, out_end = os.pipe()
         status, status_end = os.pipe()
         begun = time.monotonic()
@@ -119,7 +122,7 @@ class _Test:
             if used > self.cpu_s:
                 return "timeout", said
             if time.monotonic() - begun > self.wall_s:
-                return "stuck" if used < self.cpu_s / 2 else "timeout", said
+                return "waiting" if used < self.cpu_s / 10 else "stuck", said
             if not waiting:
                 time.sleep(_LOOK_S / 4)
 

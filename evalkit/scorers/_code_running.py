@@ -17,8 +17,8 @@ DRIVER = Path(__file__).with_name("_code_driver.py")
 PASSED, WRONG, LATE, CRASHED, LOUD, LEFT = (
     "passed", "wrong answer", "timeout", "runtime error", "too much output", "not run",
 )  # fmt: skip
-_TOO_LONG = ("timeout", "stuck")
-_ENDS = {"timeout": LATE, "stuck": LATE, "output": LOUD}
+_TOO_LONG = {"timeout": "it computed for {:.2g} s", "stuck": "it computed for {:.2g} s", "waiting": "it waits"}
+_ENDS = {"timeout": LATE, "stuck": LATE, "waiting": LATE, "output": LOUD}
 _KILLED = {"memory": (CRASHED, "out of memory"), "output": (LOUD, ""), "cpu": (LATE, ""), "time": (LATE, "")}
 # No user site, no site at all, nothing from the folder: a program finds the standard library only.
 _OPTIONS = ("-s", "-S", "-P", "-B")
@@ -97,15 +97,17 @@ class Judging:
             more = await self._fair(late[0], said[late[0]], seconds)
             if more is not None:
                 rest = [n for n in numbers if n in late or n not in said]
-                _, again = await self._run(code, rest, more)
+                _, again = await self._run(code, rest, more, patience=4)
                 said.update(again)
         return Judged(tuple(self._outcome(said.get(n)) for n in numbers))
 
     async def _fair(self, number: int, found: Mapping[str, Any], seconds: float) -> float | None:
         """The time that a test should have on this machine: more, the same once more, or None: it had enough.
 
-        A test that hardly computed may have waited for a busy machine: it is tried once more.
+        A test that had computed less than it may when its wall time was over met a busy machine: it is tried again.
         """
+        if found["end"] == "waiting":
+            return None
         if self.tests.reference is not None:
             _, said = await self._run(Code(self.tests.reference), [number], max(_REFERENCE_S, seconds))
             fair = self.allowed.relative * float(said.get(number, {}).get("seconds", 0.0))
@@ -114,10 +116,10 @@ class Judging:
         return seconds if found["end"] == "stuck" else None
 
     async def _run(
-        self, code: Code, which: Sequence[int], seconds: float
+        self, code: Code, which: Sequence[int], seconds: float, *, patience: int = 2
     ) -> tuple[dict[str, Any], dict[int, dict[str, Any]]]:
         """One sandbox for all of the tests: what the driver said first, and then about each test."""
-        wall_s = 2 * seconds + 1
+        wall_s = patience * seconds + 1
         request = {
             "program": code.text, "whole": code.whole, "function": self.tests.function, "tests": self.tests.given,
             "which": list(which), "cpu_s": seconds, "wall_s": wall_s, "output_bytes": _OUTPUT_BYTES,
@@ -146,7 +148,7 @@ class Judging:
             return Outcome(LEFT)
         end, seconds = found["end"], float(found.get("seconds", 0.0))
         if end in _ENDS:
-            return Outcome(_ENDS[end], f"stopped after {seconds:.2g} s" if end in _TOO_LONG else "", seconds)
+            return Outcome(_ENDS[end], _TOO_LONG.get(end, "").format(seconds), seconds)
         if end == "killed":
             return Outcome(*_KILLED[found["by"]], seconds)
         if end != "ok":

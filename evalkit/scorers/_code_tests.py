@@ -28,7 +28,11 @@ class Tests:
 
 @dataclass(frozen=True, slots=True)
 class Equality:
-    """How outputs are compared: floats within `atol` + `rtol` x |wanted|, text by `rule` (tokens, lines, exact)."""
+    """How outputs are compared: floats within `atol` + `rtol` x |wanted|, text by `rule`.
+
+    tokens: word by word, whatever stands between them; lines: line by line, and word by word within a line (blank lines
+    at the end do not count); exact: character by character.
+    """
 
     rule: str = "tokens"
     rtol: float = 1e-7
@@ -38,24 +42,23 @@ class Equality:
         """What is wrong with an output (`written` to stdout, or returned as a value), or None."""
         if not written:
             return None if self._same(got, wanted) else f"{_shown(got)} is not {_shown(wanted)}"
-        ours, theirs = self._cut(got), self._cut(wanted)
-        for place, (one, other) in enumerate(zip(ours, theirs, strict=False), 1):
-            if one != other and not (self.rule == "tokens" and self._close(one, other)):
-                return f"{self._unit} {place}: {_shown(one)} is not {_shown(other)}"
-        if len(ours) != len(theirs):
-            return f"{len(ours)} {self._unit}s instead of {len(theirs)}"
-        return None
-
-    @property
-    def _unit(self) -> str:
-        return {"tokens": "word", "lines": "line", "exact": "text"}[self.rule]
-
-    def _cut(self, text: str) -> list[str]:
         if self.rule == "exact":
-            return [text]
+            return None if got == wanted else f"{_shown(got)} is not {_shown(wanted)}"
         if self.rule == "tokens":
-            return text.split()
-        return "\n".join(line.rstrip() for line in text.splitlines()).rstrip("\n").split("\n")
+            return self._words(got, wanted)
+        ours, theirs = got.rstrip().split("\n"), wanted.rstrip().split("\n")
+        for number, (one, other) in enumerate(zip(ours, theirs, strict=False), 1):
+            why = self._words(one, other)
+            if why is not None:
+                return f"line {number}, {why}"
+        return None if len(ours) == len(theirs) else f"{len(ours)} lines instead of {len(theirs)}"
+
+    def _words(self, got: str, wanted: str) -> str | None:
+        ours, theirs = got.split(), wanted.split()
+        for number, (one, other) in enumerate(zip(ours, theirs, strict=False), 1):
+            if one != other and not self._close(one, other):
+                return f"word {number}: {_shown(one)} is not {_shown(other)}"
+        return None if len(ours) == len(theirs) else f"{len(ours)} words instead of {len(theirs)}"
 
     def _close(self, one: str, other: str) -> bool:
         """Whether two words are numbers that are near enough; where a whole number is wanted, only itself is."""

@@ -25,10 +25,10 @@ class TestsPass(OneAnswer):
     """Whether the program of an answer passes all tests of its sample, run where it can do no harm.
 
     The target has `tests`: {"input", "output"} from stdin to stdout, or {"args", "value"} with `function` beside them;
-    its own `cpu_s` goes before the option. `compare` = tokens (words; numbers within tolerance where no whole number
-    is wanted), lines or exact. `rtol`, `atol` = tolerance of floats. `cpu_s` = CPU seconds per test; where the target has a
-    `reference`, a test that took longer gets `relative` x its time on this machine. `memory_mb` = MiB per test.
-    `give_up` = after so many tests that took too long, the rest is not run.
+    its own `cpu_s` goes before the option. `compare` = tokens (words, whatever stands between), lines (words, line
+    by line) or exact; words are also equal as numbers within `rtol` and `atol` where no whole number is wanted.
+    `cpu_s` = CPU seconds per test; where the target has a `reference`, a test that took longer gets `relative` x its
+    time on this machine. `memory_mb` = MiB per test. `give_up` = after so many tests that took too long, no more run.
     """
 
     compare: str = "tokens"
