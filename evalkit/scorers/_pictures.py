@@ -10,11 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit.core.errors import MissingComponent
-from evalkit.core.media import MAX_PIXELS, refuse_bomb
+from evalkit.core.media import refuse_bomb
 from evalkit.core.types import Blobs
 
 Array = npt.NDArray[Any]
 EXTRA = "pip install 'evalkit[image]'"
+
+
+class Unreadable(ValueError):
+    """A picture that cannot be read or compared: the answer's fault, with the reason."""
 
 
 def need_pillow() -> None:
@@ -42,30 +46,30 @@ def is_reference(value: Any) -> bool:
 def read(ref: Mapping[str, str], blobs: Blobs, what: str = "the picture") -> bytes:
     """The bytes of a referenced picture whose header promises at most 50 million pixels.
 
-    Raises ValueError, beginning with `what`, for a file that is not there, is no picture or is too large.
+    Raises Unreadable (a ValueError), beginning with `what`, for a file that is not there, is no picture or is too
+    large.
     """
     try:
         data = blobs.get(ref)
     except KeyError:
-        raise ValueError(f"{what} is not stored: {str(ref.get('$blob'))[:16]}") from None
+        raise Unreadable(f"{what} is not stored: {str(ref.get('$blob'))[:16]}") from None
     try:
         refuse_bomb(data)
     except ValueError as error:
-        raise ValueError(f"{what} cannot be read: {error}") from None
+        raise Unreadable(f"{what} cannot be read: {error}") from None
     return data
 
 
 def decoded(data: bytes, what: str = "the picture") -> Any:
-    """A Pillow image with its pixels loaded; raises ValueError for a file that is broken behind its header."""
+    """A Pillow image with its pixels loaded; raises Unreadable for a file that is broken behind its header."""
     from PIL import Image, UnidentifiedImageError
 
     try:
+        refuse_bomb(data)
         image = Image.open(BytesIO(data))
-        if image.width * image.height > MAX_PIXELS:
-            raise ValueError(f"{what} has {image.width} x {image.height} pixels")
         image.load()
-    except (UnidentifiedImageError, OSError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{what} cannot be decoded: {error}") from None
+    except (UnidentifiedImageError, OSError, SyntaxError, EOFError, ValueError, Image.DecompressionBombError) as error:
+        raise Unreadable(f"{what} cannot be decoded: {error}") from None
     return image
 
 

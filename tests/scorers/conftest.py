@@ -149,7 +149,7 @@ def kit() -> SimpleNamespace:
         fold=fold,
         load=load,
         folder=CASES,
-        sample=sample_of,
+        sample=lambda item: sample_of(Files().attached(item)),
         response=response_of,
         priced=Priced(),
     )
