@@ -183,7 +183,7 @@ def test_a_changed_system_reuses_the_answers_of_its_parts(parts):
           both: {{system: chain_for_tests, parts: {{steps: ["keyword_free"]}}, suffix: "{suffix}"}}
           keyword_free: {{baseline: majority}}
         """
-    split = {"kind": "kfold", "k": 2}
+    split = {"kind": "kfold", "k": 3}
     samples = [{"id": f"s{n}", "input": {"text": str(n)}, "target": "xy"[n % 2]} for n in range(6)]
     suite = {"samples": samples, "dataset": {"path": "d.jsonl", "split": split}}
     parts(yaml.format(suffix="!"), **suite)
@@ -191,9 +191,9 @@ def test_a_changed_system_reuses_the_answers_of_its_parts(parts):
     parts(yaml.format(suffix="?"), **suite)
     results = evalkit.run("s.yaml", ["both"])
     rows = results.sql(
-        f"select trace::varchar as trace, output::varchar as output from calls where run_id = '{results.run_id}' and ordinal = 0"
+        f"select error_message, trace::varchar as trace, output::varchar as output from calls where run_id = '{results.run_id}' and ordinal = 0"
     )[1]
-    assert len(rows) == 6
+    assert [row["error_message"] for row in rows] == [None] * 6
     assert all(json.loads(row["trace"])[0][2] for row in rows), "the parts' answers were known"
     assert all(json.loads(row["output"]).endswith("?") for row in rows)
     assert {row["usd"] for row in results.sql("select usd from cell_cost")[1]} == {0.0}
@@ -228,8 +228,8 @@ def test_a_system_with_a_part_that_learns_learns(parts):
 
 
 def test_a_scorer_asks_a_candidate_and_is_signed_with_it(parts):
+    parts(scorers=["asks_for_tests(judge='nobody')"])
     with pytest.raises(ConfigError, match=r"s\.yaml:1: .*there is no candidate 'nobody'"):
-        parts(scorers=["asks_for_tests(judge='nobody')"])
         evalkit.run("s.yaml", [echo])
     parts("candidates: {judge: mock/a}", scorers=["exact_match", "asks_for_tests(judge='judge')"])
     first = evalkit.run("s.yaml", [echo])
@@ -299,8 +299,8 @@ def test_cycles_and_unknown_parts_are_told_with_their_place(parts):
           b: {system: chain_for_tests, parts: {steps: a}}
           c: {system: chan_for_tests}
         """
+    parts(yaml)
     with pytest.raises(ConfigError) as caught:
-        parts(yaml)
         evalkit.run("s.yaml", [echo])
     told = "\n".join(map(str, caught.value.problems))
     assert "evalkit.yaml:2: candidates.a: a system holds itself: a -> b -> a" in told
