@@ -17,6 +17,7 @@ from evalkit.core.errors import ErrorKind, Finish, MissingComponent
 from evalkit.core.options import build
 from evalkit.core.types import Context, Failure, Response, Sample
 
+EXTRA = "speech"
 VERSION = 1
 
 RATE = 16_000

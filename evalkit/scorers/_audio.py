@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit.core.errors import MissingComponent
-from evalkit.core.types import Context, Response
-from evalkit.scorers._answers import failure
+from evalkit.core.types import Context, Response, Sample
+from evalkit.scorers._answers import answer_text, failure
 
 MAX_SECONDS = 3600.0
 MAX_DECODED_BYTES = 200_000_000
@@ -106,6 +106,23 @@ def stored(value: Any, ctx: Context, what: str) -> bytes:
         raise BadRecording(f"the stored file of {what} is gone") from None
 
 
+def reference(sample: Sample, ctx: Context, field: str = "audio") -> bytes:
+    """The recording that a sample's target is, or holds under `field`. Raises BadRecording when there is none."""
+    target = sample.target
+    if isinstance(target, Mapping) and "$blob" not in target:
+        target = target.get(field)
+    return stored(target, ctx, "the target")
+
+
+def no_reference(sample: Sample, field: str = "audio") -> str | None:
+    """Why a sample has no recording to compare with, or None; what is in the file is seen when it is scored."""
+    target = sample.target
+    held = target.get(field) if isinstance(target, Mapping) and not {"$blob", "$file"} & set(target) else target
+    if isinstance(held, Mapping) and {"$blob", "$file"} & set(held):
+        return None
+    return f"the target is no recording, nor an object with one under {field!r}"
+
+
 def answered(response: Response, ctx: Context, field: str = "audio") -> bytes:
     """The recording that a candidate answered with: a blob reference, or an object that holds one under `field`.
 
@@ -115,8 +132,8 @@ def answered(response: Response, ctx: Context, field: str = "audio") -> bytes:
     if reason is not None:
         raise BadRecording(reason)
     output = response.output
-    if isinstance(output, str) and output.lstrip().startswith("<think") and "</think" not in output:
-        raise BadRecording("unclosed think block")
+    if isinstance(output, str):
+        raise BadRecording(answer_text(response)[1] or "the answer is no recording")
     if isinstance(output, Mapping) and "$blob" not in output:
         output = output.get(field)
     return stored(output, ctx, "the answer")

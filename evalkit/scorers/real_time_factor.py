@@ -11,8 +11,8 @@ from evalkit.core.fold import Fold, Sums
 from evalkit.core.options import build
 from evalkit.core.types import Context, Metric, Response, Sample, Score
 from evalkit.scorers import _folds
-from evalkit.scorers._audio import BadRecording, duration, stored
-from evalkit.scorers._base import OneAnswer, unscorable
+from evalkit.scorers._audio import BadRecording, answered, duration, stored
+from evalkit.scorers._base import OneAnswer, choose, unscorable
 
 _KEYS = ("seconds", "audio_seconds")
 
@@ -41,11 +41,16 @@ _METRICS = (
 class RealTimeFactor(OneAnswer):
     """Seconds of answering / seconds of recording, both summed over the corpus; `rtfx` is the inverse, the throughput.
 
-    A recording's length is the sample's `meta.seconds`, else what the header of input field `audio` says. Reused
-    answers are left out: their time is not this run's. Needs no target.
+    `of` = input (recognition): the length is the sample's `meta.seconds`, else what the header of input field `audio`
+    says; or answer (synthesis): the length of the recording that was answered. Reused answers are left out: their time
+    is not this run's. Needs no target.
     """
 
     audio: str = "audio"
+    of: str = "input"
+
+    def __post_init__(self) -> None:
+        choose("of", self.of, ("input", "answer"))
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -60,7 +65,7 @@ class RealTimeFactor(OneAnswer):
         if response.seconds is None:
             return unscorable(_METRICS, "the time was not measured")
         try:
-            length = self._length(sample, ctx)
+            length = duration(answered(response, ctx)) if self.of == "answer" else self._length(sample, ctx)
         except BadRecording as error:
             return unscorable(_METRICS, str(error))
         if length <= 0:
@@ -74,7 +79,7 @@ class RealTimeFactor(OneAnswer):
 
     def problem(self, sample: Sample) -> str | None:
         """A sample without a recording whose length is not given either."""
-        if _given(sample) is None and not isinstance(sample.input.get(self.audio), Mapping):
+        if self.of == "input" and _given(sample) is None and not isinstance(sample.input.get(self.audio), Mapping):
             return f"the sample has neither meta.seconds nor a recording in input field {self.audio!r}"
         return None
 

@@ -20,6 +20,7 @@ from evalkit.scorers._targets import texts
 from evalkit.scorers._transcripts import LIBRARIES, normaliser
 
 NAMES = ("wer", "cer", "mer", "wil")
+EXTRA = "text"
 
 _KEYS = ("s", "d", "i", "h", "n")
 _SHOWN_ROWS = 60
