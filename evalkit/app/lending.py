@@ -60,12 +60,16 @@ def lanes(plan: Plan) -> dict[str, Lane]:
 
 
 def _models(plan: Plan) -> Iterator[tuple[str, str]]:
+    named: dict[str, set[str]] = {}
     for built in everybody(plan):
         sends = sending(built.candidate)
         if sends is None:
             yield built.fingerprint, built.model
+            named.setdefault(built.candidate.name if built.candidate else built.name, set()).add(built.model)
         elif built.model != sends.model:
             yield sends.lane, built.model
+    # What has learnt has another fingerprint, and still its name.
+    yield from ((name, next(iter(models))) for name, models in named.items() if len(models) == 1)
 
 
 def _asks_inside(plan: Plan) -> bool:

@@ -118,7 +118,7 @@ class Asker:
         sends, models = sending(candidate), self.settings.models
         if sends is not None:
             return models.get(sends.lane) or sends.model
-        return models.get(candidate.fingerprint) or getattr(candidate, "model", None)
+        return models.get(candidate.fingerprint) or models.get(candidate.name) or getattr(candidate, "model", None)
 
     def _record(self, origin: Origin, response: Response, work: Work) -> Answer:
         self.journal.append(call_record(origin, response))
@@ -180,7 +180,7 @@ class Asker:
         progress = work.progress
         if progress.stopped is None:
             progress.stopped = work.budget.exhausted()
-        if progress.stopped is None and not work.budget.lasts(pause_s):
+        if progress.stopped is None and pause_s > 0 and not work.budget.lasts(pause_s):
             progress.stopped = f"the server asks to wait {pause_s:.0f} s, and the time limit is over before"
         return progress.stopped is not None or (is_cell and self.halted())
 

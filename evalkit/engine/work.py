@@ -81,8 +81,8 @@ class Settings:
     """How the engine asks: retries, drain time after ctrl-C, and what `app` lends to contexts.
 
     `shared` holds the keys that more than one cell has. `known` finds the answer of a sub-call in the store.
-    `candidate` gives the candidate of a name to the scorers of an entry; `models` maps the lane or the fingerprint of a
-    candidate to what the price table calls it; `sandbox` runs code, None where nothing does.
+    `candidate` gives the candidate of a name to the scorers of an entry; `models` maps the lane, fingerprint or name of
+    a candidate to what the price table calls it; `sandbox` runs code, None where nothing does.
     """
 
     retries: Retries
