@@ -125,7 +125,8 @@ def _all_scores(
 ) -> dict[int, tuple[ScoreLine, ...]]:
     rows = connection.execute(
         "select s.position, s.metric, s.status, s.value, s.headline_value, s.answer, s.reason, s.detail, s.blob"
-        " from scores s join entry_scorer es using (entry_id, scorer_sig) where s.entry_id = ? and list_contains(?, s.position)"
+        " from scores s join entry_scorer es using (entry_id, scorer_sig)"
+        " where s.entry_id = ? and list_contains(?, s.position)"
         " order by s.position, es.place, s.metric",
         [entry_id, list(positions)],
     ).fetchall()
