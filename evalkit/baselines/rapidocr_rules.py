@@ -21,6 +21,7 @@ from evalkit.core.options import build
 from evalkit.core.types import Context, Response, Sample
 
 VERSION = 1
+EXTRA = "ocr"
 
 
 @dataclass(frozen=True)

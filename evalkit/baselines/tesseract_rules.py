@@ -21,6 +21,8 @@ from evalkit.core.options import build
 from evalkit.core.types import Context, Response, Sample
 
 VERSION = 1
+EXTRA = "ocr"
+PROGRAMS = ("tesseract",)
 _WORD_LEVEL = "5"
 
 

@@ -14,6 +14,8 @@ from evalkit.scorers._base import TextScorer, trouble
 from evalkit.scorers._normalise import whitespace
 from evalkit.scorers._targets import texts
 
+EXTRA = "ocr"
+
 _METRICS = (Metric("anls", bounds=(0.0, 1.0), primary=True),)
 
 
