@@ -67,6 +67,7 @@ class Lane:
         self._queue: deque[asyncio.Future[None]] = deque()
         self._requests = Rate(limits.requests_per_minute, clock) if limits.requests_per_minute else None
         self._tokens = Rate(limits.tokens_per_minute, clock) if limits.tokens_per_minute else None
+        self._paced = self._requests is not None or self._tokens is not None
 
     def pause_s(self) -> float:
         """Seconds until the server lets itself be asked again; 0 when it does now."""
@@ -87,7 +88,9 @@ class Lane:
                 raise
         self.in_flight += 1
         try:
-            await self._pace(tokens, lasts)
+            if self._paced or self._paused_until:
+                await self._pace(tokens, lasts)
+            self.waiting_on = None
         except asyncio.CancelledError:
             self.in_flight -= 1
             self._wake()
@@ -104,7 +107,6 @@ class Lane:
         while (pause := self.pause_s()) > 0 and lasts(pause):
             self.waiting_on = f"{self.name}: asked to wait {pause:.0f} s"
             await asyncio.sleep(pause)
-        self.waiting_on = None
 
     def leave(self, epoch: int, response: Response, *, estimated_tokens: float, used_tokens: float) -> None:
         """Give the place back and learn from how the call ended."""

@@ -73,11 +73,14 @@ def blob_ref(blob: Mapping[str, Any]) -> dict[str, str]:
 
 def holds_media(value: Any) -> bool:
     """Whether a blob reference stands anywhere in a JSON value."""
-    if isinstance(value, (str, int, float)) or value is None:
-        return False
     if isinstance(value, Mapping):
-        return "$blob" in value or any(map(holds_media, value.values()))
-    return any(map(holds_media, value))
+        if "$blob" in value:
+            return True
+        value = value.values()
+    elif isinstance(value, (str, int, float)) or value is None:
+        return False
+    # Most of a body is text: it is told apart here, without a call for each.
+    return any(type(item) is not str and holds_media(item) for item in value)
 
 
 def materialise(value: Any, blobs: Blobs, key: str = "") -> Any:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import urllib.request
 from collections.abc import AsyncGenerator, Iterable, Mapping
-from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -30,8 +30,7 @@ _KEEP_ALIVE_S = 30.0
 _DRAIN_S = 0.25
 
 
-@dataclass(frozen=True, slots=True)
-class RawReply:
+class RawReply(NamedTuple):
     """A complete HTTP reply; header names are case-insensitive."""
 
     status: int

@@ -27,15 +27,26 @@ def insert(connection: DuckDBPyConnection, table: str, columns: Columns, key: Se
     from the batch, which is called `b`.
     """
     unique = first_of_each(columns, key)
-    with lent(connection, "batch", unique):
-        values = ", ".join(expressions.get(name, f'b."{name}"') for name in unique)
+    # What all rows share goes over once: most columns of a call are the same for thousands of them.
+    needed = {*key, *expressions}
+    shared = {name: values[0] for name, values in unique.items() if name not in needed and _all_equal(values)}
+    with lent(connection, "batch", {name: values for name, values in unique.items() if name not in shared}):
+        values = ", ".join("?" if name in shared else expressions.get(name, f'b."{name}"') for name in unique)
         names = ", ".join(f'"{name}"' for name in unique)
         same = " and ".join(f't."{name}" = b."{name}"' for name in key)
         rows = connection.execute(
             f'insert into "{table}" ({names}) select {values} from batch b '  # noqa: S608 - names from the schema
-            f'where not exists (select 1 from "{table}" t where {same})'
+            f'where not exists (select 1 from "{table}" t where {same})',
+            [shared[name] for name in unique if name in shared],
         ).fetchall()
     return int(rows[0][0])
+
+
+def _all_equal(values: Sequence[Any]) -> bool:
+    """Whether all are one scalar; lists are left alone, as an empty one has no type of its own."""
+    if not values or not isinstance(values[0], (str, int, float, type(None))):
+        return False
+    return values.count(values[0]) == len(values)
 
 
 @contextmanager
