@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from evalkit.core.errors import StoreError
-from evalkit.store import writers
+from evalkit.store import bulk, writers
 from evalkit.store.database import transaction
 from evalkit.store.reader import query
 
@@ -186,3 +186,27 @@ def test_problems_are_kept_once(store):
         assert writers.put_problems(connection, "r1", problems) == 0
         assert writers.put_problems(connection, "r2", []) == 0
         assert table(connection, "select message from problem order by all") == [("message",), ("mess\ufffd",)]
+
+
+def test_what_all_rows_share_is_written_for_each_of_them(store, make):
+    data_set = {"data_hash": "d", "name": "n", "source": {}, "samples": 3, "duplicate_ids": 0, "duplicate_contents": 0}
+    same = {"cluster": "c", "tags": [], "input": {"text": "same"}, "target": None, "meta": {}}
+    rows = [{"sample_id": f"s{number}", "sample_hash": "h", **same} for number in range(3)]
+    with store.open() as connection:
+        writers.put_data_set(connection, data_set, rows)
+        found = table(connection, "select sample_id, cluster, tags, input, target, meta from sample order by sample_id")
+    assert found == [(f"s{number}", "c", [], '{"text":"same"}', None, "{}") for number in range(3)]
+
+
+def test_a_data_set_that_breaks_in_a_later_batch_leaves_nothing(store, make):
+    def broken():
+        yield from make.samples(bulk.BATCH_ROWS + 5)
+        raise ZeroDivisionError
+
+    data_set = {"data_hash": "d", "name": "n", "source": {}, "samples": 1, "duplicate_ids": 0, "duplicate_contents": 0}
+    with store.open() as connection:
+        with pytest.raises(ZeroDivisionError):
+            writers.put_data_set(connection, data_set, broken())
+        assert table(connection, "select count(*) from sample") == [(0,)]
+        assert writers.put_data_set(connection, data_set, make.samples(bulk.BATCH_ROWS + 5)) is True
+        assert table(connection, "select count(*) from sample") == [(bulk.BATCH_ROWS + 5,)]
