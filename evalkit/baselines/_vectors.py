@@ -15,44 +15,56 @@ BLOCK = 16_384
 def top_k(queries: Any, corpus: Any, k: int, *, block: int = BLOCK) -> tuple[Any, Any]:
     """The `k` corpus rows with the largest product for each query: places [n, k] and products [n, k], best first.
 
-    `queries` [n, d] and `corpus` [m, d] are float32 arrays; equal products stand in the order of their places; k > m
+    `queries` [n, d] and `corpus` [m, d] are read as float32; equal products stand in the order of their places; k > m
     gives m. Raises ValueError for arrays of other shapes.
     """
     if queries.ndim != 2 or corpus.ndim != 2 or queries.shape[1] != corpus.shape[1]:
         raise ValueError(f"queries {queries.shape} and corpus {corpus.shape} must be [n, d] and [m, d]")
-    kept = min(k, len(corpus))
-    places = np.zeros((len(queries), 0), dtype=np.int64)
-    products = np.zeros((len(queries), 0), dtype=np.result_type(queries, corpus))
-    for start in range(0, len(corpus) if kept else 0, block):
-        found = queries @ corpus[start : start + block].T
-        places, products = _merged(places, products, found, start, kept)
+    asked, held = np.asarray(queries, dtype=np.float32), np.asarray(corpus, dtype=np.float32)
+    places = np.zeros((len(asked), 0), dtype=np.int64)
+    products = np.zeros((len(asked), 0), dtype=np.float32)
+    for start in range(0, len(held), block):
+        places, products = _merged(places, products, asked @ held[start : start + block].T, start, min(k, len(held)))
     return places, products
 
 
 def _merged(places: Any, products: Any, found: Any, start: int, k: int) -> tuple[Any, Any]:
     """The best `k` of what was kept and of a block's products `found`, whose first column has the place `start`."""
     n, held = products.shape
-    if held < k:
-        room = min(k, held + found.shape[1])
-        every = np.concatenate([products, found], axis=1)
-        # What ties with the last one kept may stand before it in the order of places: all of it stays in the race.
-        least = np.partition(every, every.shape[1] - room, axis=1)[:, every.shape[1] - room]
-        rows, columns = np.nonzero(every >= least[:, None])
-        values = every[rows, columns]
-        fresh = columns - held + start
-        spots = fresh if held == 0 else np.where(columns < held, places[rows, np.minimum(columns, held - 1)], fresh)
-    else:
-        room = k
-        # Places only grow from block to block, so an equal product of a later one never wins.
-        rows, columns = np.divmod(np.flatnonzero(found > products[:, -1:]), found.shape[1])
-        values = np.concatenate([products.ravel(), found[rows, columns]])
-        spots = np.concatenate([places.ravel(), columns + start])
-        rows = np.concatenate([np.repeat(np.arange(n), held), rows])
-    order = np.lexsort((spots, -values, rows))
-    counts = np.bincount(rows, minlength=n)
-    firsts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    chosen = order[firsts[:, None] + np.arange(room)]
+    rows, columns = np.divmod(np.flatnonzero(_promising(products, found, k)), found.shape[1])
+    values = np.concatenate([products.ravel(), found[rows, columns]])
+    spots = np.concatenate([places.ravel(), columns + start])
+    rows = np.concatenate([np.repeat(np.arange(n), held), rows])
+    order = _order(rows, values, spots)
+    firsts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n))[:-1]])
+    chosen = order[firsts[:, None] + np.arange(min(k, held + found.shape[1]))]
     return spots[chosen], values[chosen]
+
+
+def _promising(products: Any, found: Any, k: int) -> Any:
+    """Which products of a block may be among the best `k`."""
+    width = found.shape[1]
+    if products.shape[1] == k:
+        # Places only grow from block to block, so an equal product of a later one never wins.
+        return found > products[:, -1:]
+    if products.shape[1] or width < 4 * k:
+        return np.ones_like(found, dtype=bool)
+    # The k-th best of a quarter is no better than the k-th best of all, and is found in a quarter of the time.
+    part = found[:, ::4]
+    return found >= np.partition(part, part.shape[1] - k, axis=1)[:, part.shape[1] - k, None]
+
+
+def _order(rows: Any, values: Any, spots: Any) -> Any:
+    """By row, then by falling value, then by place: one sort of 64-bit keys, or three where values are equal."""
+    bits = (values + np.float32(0)).view(np.uint32)
+    # The bits of float32 numbers sort like the numbers once negative ones are turned round.
+    rising = np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31))
+    keys = (rows.astype(np.uint64) << np.uint64(32)) | (~rising).astype(np.uint64)
+    order = np.argsort(keys)
+    sorted_keys = keys[order]
+    if bool((sorted_keys[1:] == sorted_keys[:-1]).any()):
+        return np.lexsort((spots, keys))
+    return order
 
 
 def best(scores: Any, k: int) -> Any:
