@@ -162,8 +162,8 @@ class HttpCandidate:
         except ValueError:
             value = reply.body.decode("utf-8", "replace")
         try:
-            output = self._file(reply, value) if file else _follow(value, self.output)
-            usage = {unit: _number(_follow(value, path), unit) for unit, path in self.usage.items()}
+            output = self._file(reply, value) if file else follow(value, self.output)
+            usage = {unit: _number(follow(value, path), unit) for unit, path in self.usage.items()}
         except LookupError as error:
             message = self.transport.redact(
                 f"the reply {error}; it starts {reply.body[:200].decode('utf-8', 'replace')!r}"
@@ -176,7 +176,7 @@ class HttpCandidate:
         try:
             if value is None:
                 return _files.kept(reply.body, reply.headers.get("content-type"), self.tools.blobs)
-            return _files.kept(*_files.from_text(_follow(value, self.output)), self.tools.blobs)
+            return _files.kept(*_files.from_text(follow(value, self.output)), self.tools.blobs)
         except ValueError as error:
             raise LookupError(f"holds no file: {error}") from None
 
@@ -244,7 +244,8 @@ def _check_headers(headers: Mapping[str, str]) -> None:
             raise ValueError(f"header {name!r} may hold a key: write it as ${{NAME}} of an environment variable")
 
 
-def _follow(value: Any, path: Path) -> Any:
+def follow(value: Any, path: Path) -> Any:
+    """What stands at a path in a JSON value. Raises LookupError that says which step is not there."""
     for step in path:
         fits = isinstance(value, dict if isinstance(step, str) else list)
         try:

@@ -31,7 +31,7 @@ _METRICS = (
 
 @dataclass(frozen=True, slots=True)
 class SecondsPerImage(OneAnswer):
-    """Wall seconds of all calls / pictures that they made (usage `images`; without it, one per answer).
+    """Wall seconds of all calls / pictures that they made: usage `images`, else the length of a list, else one.
 
     Measured where evalkit asks: queueing and the way over the network are in it. Reused answers are left out.
     """
@@ -46,7 +46,8 @@ class SecondsPerImage(OneAnswer):
         reason = no_answer(response)
         if reason is not None:
             return unscorable(_METRICS, reason)
-        images = float(response.usage.get("images", 1.0))
+        made = len(response.output) if isinstance(response.output, (list, tuple)) else 1
+        images = float(response.usage.get("images", made))
         if response.seconds is None:
             return unscorable(_METRICS, "the time was not measured")
         if images <= 0:
