@@ -35,7 +35,7 @@ class PocketSphinx(Named):
     `grammar` = None for the full vocabulary (134,000 words), or digits: then only strings of digits can be heard.
     `floor` = least posterior probability of the path, 0..1, below which nothing was heard: a grammar that knows digits
     only finds digits in everything. `audio` = input field of the recording. Words come in lower case without
-    punctuation. Cepstral means are taken over each recording alone, so that no answer depends on an earlier one.
+    punctuation. Every recording starts from a fresh front end, so that no answer depends on an earlier one.
     """
 
     grammar: str | None = None
@@ -78,6 +78,8 @@ def _heard(grammar: str | None, sound: Any) -> tuple[str, float]:
     decoder, lock = decoder_of(grammar)
     pcm = (np.clip(sound, -1.0, 1.0) * _FULL_SCALE).astype("<i2").tobytes()
     with lock:
+        # The front end keeps the last sample of the recording before for its pre-emphasis.
+        decoder.reinit_feat()
         decoder.start_utt()
         decoder.process_raw(pcm, full_utt=True)
         decoder.end_utt()

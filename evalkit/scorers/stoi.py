@@ -52,6 +52,10 @@ class Stoi(OneAnswer):
             return unscorable(_METRICS, str(error))
         # A reference that cannot be read is the suite's defect, not the candidate's: it raises.
         gold = decoded(reference(sample, ctx)).mono(_RATE)
+        if not gold.any():
+            raise BadRecording("the target's recording is digital silence: there is nothing to understand")
+        if not heard.any():
+            return unscorable(_METRICS, "the recording is digital silence")
         apart = abs(heard.size - gold.size) / _RATE
         if apart > self.slack_s:
             return unscorable(_METRICS, f"the recordings differ by {apart:.2f} s: they are no aligned copies")
