@@ -72,10 +72,11 @@ class FoundLsa(_search.Found):
 
     def look(self, text: str) -> _search.Ranked:
         """Compare directions; a query without a known word finds nothing."""
-        asked = _directions(self.space.transform(self.features.transform([text])))
-        if not asked.any():
-            return []
-        places, scores = _vectors.top_k(asked, self.vectors, self.k)
+        with one_thread():
+            asked = _directions(self.space.transform(self.features.transform([text])))
+            if not asked.any():
+                return []
+            places, scores = _vectors.top_k(asked, self.vectors, self.k)
         return _search.paired(self.ids, places[0], scores[0])
 
 
