@@ -7,26 +7,29 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from evalkit.store.bulk import first_row, lent
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+# Narrow questions one after the other, put together by position: one wide join would hold all that it reads.
 _SCORES = """
-select dense_rank() over (order by c.sample_id) - 1 as sample, c.repeat,
-       dense_rank() over (order by coalesce(m.cluster, c.sample_id)) - 1 as cluster,
-       s.status, s.value, s.worst, a.cached {more}
+select c.position, c.repeat, s.status, s.value, s.worst, a.cached {more}
 from cell c
 join answer a using (entry_id, position)
 left join entry_basis b on b.entry_id = c.entry_id and b.position = c.position and b.scorer_sig = $sig
 join score s on s.call_id = a.call_id and s.sample_hash = c.sample_hash and s.scorer_sig = $sig and s.metric = $metric
   and s.basis = coalesce(b.basis, '')
-join entry e using (entry_id)
-left join sample m on m.data_hash = e.data_hash and m.sample_id = c.sample_id and m.sample_hash = c.sample_hash
+{joined}
 where c.entry_id = $entry
-order by c.sample_id, c.repeat
 """
+_SAMPLE = """join entry e on e.entry_id = c.entry_id
+left join sample m on m.data_hash = e.data_hash and m.sample_id = c.sample_id and m.sample_hash = c.sample_hash"""
+_RANKS = "select c.position, dense_rank() over (order by {by}) as rank from cell c {joined} where c.entry_id = ?"
+_CLUSTERED = """select 1 from entry e where e.entry_id = ? and exists (
+  select 1 from sample m where m.data_hash = e.data_hash and m.cluster <> m.sample_id)"""
 _PARTS = ", s.parts, s.worst_parts"
 _ANSWERS = ", s.answer"
 _TAGS = """, list_concat(coalesce(m.tags, []), list_filter(list_transform($fields, lambda f:
@@ -64,20 +67,38 @@ def scores(connection: DuckDBPyConnection, entry_id: str, of: tuple[str, str], w
     asked: dict[str, Any] = {"entry": entry_id, "sig": of[0], "metric": of[1]}
     if wanted.tags:
         asked["fields"] = list(wanted.fields)
-    found = connection.execute(_SCORES.format(more=more), asked).fetchnumpy()
-    columns: dict[str, Any] = {}
-    for name, array in found.items():
-        if name in ("value", "worst"):
-            columns[name] = np.ma.filled(np.ma.asarray(array, dtype=np.float64), np.nan)
-        elif name in ("sample", "repeat", "cluster"):
-            columns[name] = np.asarray(array).astype(np.int64)
-        elif name == "cached":
-            columns[name] = np.asarray(array).astype(np.bool_)
-        elif isinstance(array, np.ma.MaskedArray):
-            columns[name] = _with_none(array)
-        else:
-            columns[name] = np.asarray(array, dtype=object)
-    return columns
+    sql = _SCORES.format(more=more, joined=_SAMPLE if wanted.tags else "")
+    found = connection.execute(sql, asked).fetchnumpy()
+    columns = {name: _plain(name, array) for name, array in found.items()}
+    positions = columns.pop("position")
+    samples = clusters = _ranks(connection, entry_id, positions, by="c.sample_id")
+    if first_row(connection, _CLUSTERED, [entry_id]):
+        clusters = _ranks(connection, entry_id, positions, by="coalesce(m.cluster, c.sample_id)", joined=_SAMPLE)
+    order = np.lexsort((columns["repeat"], samples))
+    ranked = {"sample": samples, "repeat": columns.pop("repeat"), "cluster": clusters, **columns}
+    return {name: values[order] for name, values in ranked.items()}
+
+
+def _plain(name: str, array: Any) -> Any:
+    if name in ("value", "worst"):
+        return np.ma.filled(np.ma.asarray(array, dtype=np.float64), np.nan)
+    if name in ("position", "repeat"):
+        return np.asarray(array).astype(np.int64)
+    if name == "cached":
+        return np.asarray(array).astype(np.bool_)
+    if name == "status":
+        return np.asarray(array).astype(np.str_)
+    return _with_none(array) if isinstance(array, np.ma.MaskedArray) else np.asarray(array, dtype=object)
+
+
+def _ranks(
+    connection: DuckDBPyConnection, entry_id: str, positions: npt.NDArray[np.int64], *, by: str, joined: str = ""
+) -> npt.NDArray[np.int64]:
+    """For the cells at some positions, the place of a text of theirs among those texts; from 0, without gaps."""
+    found = connection.execute(_RANKS.format(by=by, joined=joined), [entry_id]).fetchnumpy()
+    order = np.argsort(found["position"], kind="stable")
+    places = np.searchsorted(found["position"], positions, sorter=order)
+    return np.unique(found["rank"][order][places], return_inverse=True)[1].astype(np.int64)
 
 
 def _with_none(array: Any) -> Any:
