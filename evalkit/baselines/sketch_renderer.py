@@ -90,7 +90,7 @@ class SketchRenderer(Named):
 
     def _draw_shapes(self, canvas: Canvas, found: Wish, wide: int, high: int) -> None:
         count = sum(one.count for one in found.shapes)
-        radius = max(1.0, min(wide, high) * min(0.16, 0.36 / max(1.0, count**0.5)))
+        radius = max(1.0, min(wide, high) * min(0.16, 0.28 / max(1.0, count**0.5)))
         drawn = Random(digest([count, [one.where for one in found.shapes]]))  # noqa: S311 - places, not secrets
         taken: list[tuple[float, float]] = []
         for one in found.shapes:

@@ -32,7 +32,7 @@ class ImageDemands(OneAnswer):
     `mode` is tesseract's page segmentation mode.
     """
 
-    libraries: ClassVar[tuple[str, ...]] = ("pillow", "pytesseract", "rapidfuzz", "scikit-image")
+    libraries: ClassVar[tuple[str, ...]] = ("pillow", "rapidfuzz", "scikit-image")
     heavy: ClassVar[bool] = True
     cer: float = 0.1
     palette: float = 0.1

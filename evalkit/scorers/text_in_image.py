@@ -47,7 +47,7 @@ class TextInImage(Demand):
     ignore_case: bool = True
     mode: int = 11
     field: ClassVar[str] = "text"
-    libraries: ClassVar[tuple[str, ...]] = ("pillow", "pytesseract", "rapidfuzz")
+    libraries: ClassVar[tuple[str, ...]] = ("pillow", "rapidfuzz")
 
     def __post_init__(self) -> None:
         if type(self.mode) is not int or not 0 <= self.mode <= 13:
@@ -106,7 +106,7 @@ def edits(wanted: str, read: str, *, ignore_case: bool) -> tuple[int, int]:
 
 def need_reader() -> None:
     """Raises MissingComponent where tesseract or a package is not installed."""
-    _reading.engine()
+    _reading.program()
     try:
         import rapidfuzz  # noqa: F401 - only whether it is there
     except ImportError:
