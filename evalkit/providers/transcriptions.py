@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import aiohttp
-
 from evalkit.core.errors import Finish
 from evalkit.core.options import build
 from evalkit.core.types import Request, Response, Sample, Tools
@@ -17,7 +15,7 @@ from evalkit.providers._audio_api import EXTENSIONS, OPENAI, AudioCandidate, End
 from evalkit.providers._failures import ErrorBody, refusal
 from evalkit.providers._options import one_of
 from evalkit.providers._wire import Malformed
-from evalkit.providers.transport import RawReply
+from evalkit.providers.transport import Form, RawReply
 
 _FORMATS = ("json", "verbose_json", "text")
 _PATH = "/audio/transcriptions"
@@ -72,7 +70,7 @@ class Transcriptions(AudioCandidate):
         ref = body["file"]
         data = self.tools.blobs.get(ref)
         kind = str(ref.get("type") or "application/octet-stream")
-        form = aiohttp.FormData()
+        form = Form()
         form.add_field("file", data, filename=f"audio.{EXTENSIONS.get(kind, 'bin')}", content_type=kind)
         for name, value in body.items():
             if name != "file":

@@ -24,7 +24,10 @@ from evalkit.providers._failures import (
 )
 from evalkit.providers._sse import Decoder, Event
 
-__all__ = ["CallFailed", "ErrorBody", "Event", "RawReply", "Redactor", "Transport", "is_loopback"]
+__all__ = ["CallFailed", "ErrorBody", "Event", "Form", "RawReply", "Redactor", "Transport", "is_loopback"]
+
+Form = aiohttp.FormData
+"""A form with files, as the body of a request."""
 
 _KEEP_ALIVE_S = 30.0
 _DRAIN_S = 0.25
@@ -66,7 +69,7 @@ class Transport:
         url: str,
         *,
         headers: Mapping[str, str],
-        body: bytes | aiohttp.FormData | None,
+        body: bytes | Form | None,
         timeout_s: float,
     ) -> RawReply:
         """The same for any method, and for a form with files as the body."""
@@ -137,7 +140,7 @@ class Transport:
         method: str,
         url: str,
         headers: Mapping[str, str],
-        body: bytes | aiohttp.FormData | None,
+        body: bytes | Form | None,
         timeout_s: float,
     ) -> aiohttp.client._RequestContextManager:
         session, loop = self._session, asyncio.get_running_loop()
