@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import aiohttp
-
 from evalkit.core.errors import Finish
 from evalkit.core.options import build
 from evalkit.core.types import Request, Response, Sample, Tools
@@ -19,7 +17,7 @@ from evalkit.providers._failures import ErrorBody, refusal
 from evalkit.providers._fetching import fetched
 from evalkit.providers._options import one_of
 from evalkit.providers._wire import Malformed
-from evalkit.providers.transport import CallFailed, RawReply
+from evalkit.providers.transport import CallFailed, Form, RawReply
 
 _MAKE, _EDIT = "/images/generations", "/images/edits"
 _MOST = 10
@@ -106,7 +104,7 @@ class Images(AudioCandidate):
     async def _sent(self, body: Mapping[str, Any]) -> RawReply:
         source = body.get("image")
         url, headers = self.place.url, dict(self.place.headers)
-        payload: bytes | aiohttp.FormData
+        payload: bytes | Form
         if isinstance(source, Mapping):
             url, payload = url.removesuffix(_MAKE) + _EDIT, self._form(body, source)
         else:
@@ -117,8 +115,8 @@ class Images(AudioCandidate):
             raise refusal(reply.status, reply.headers, ErrorBody.read(reply.body), self.transport.redact)
         return reply
 
-    def _form(self, body: Mapping[str, Any], source: Mapping[str, Any]) -> aiohttp.FormData:
-        form = aiohttp.FormData()
+    def _form(self, body: Mapping[str, Any], source: Mapping[str, Any]) -> Form:
+        form = Form()
         kind = str(source.get("type") or "image/png")
         data = self.tools.blobs.get(dict(source))
         form.add_field("image", data, filename=f"image.{_ENDINGS.get(kind, 'png')}", content_type=kind)

@@ -148,9 +148,7 @@ def _of_picture(data: bytes, what: str) -> Labels:
         if (values != values[..., :1]).any():
             raise ValueError(f"{what} is a colour picture; labels are grey values or indexes of a palette")
         values = values[..., 0]
-    if not np.issubdtype(values.dtype, np.floating):
-        return values
-    raise ValueError(f"{what} has fractions as pixels; labels are whole numbers")
+    return values
 
 
 def _size(value: Any) -> tuple[int, int]:

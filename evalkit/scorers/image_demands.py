@@ -13,7 +13,7 @@ from evalkit.scorers import text_in_image as text
 from evalkit.scorers._base import OneAnswer, unscorable
 from evalkit.scorers._targets import kind
 
-EXTRA = "ocr"
+EXTRA = "image"
 PROGRAMS = ("tesseract",)
 _METRICS = (
     Metric("demands_met", bounds=(0.0, 1.0), primary=True),

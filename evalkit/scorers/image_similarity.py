@@ -33,16 +33,6 @@ class _Compared(Demand):
             raise ValueError('image must be a stored picture: {"image": {"$file": ...}}')
         return value
 
-    def compare(self, wanted: Any, data: bytes, blobs: Blobs) -> Mapping[str, Score]:
-        """Compare pixel by pixel."""
-        right = gold(wanted, blobs)
-        found = same_size(right, data)
-        return {self.metrics[0].name: asked(self.value(right, found))}
-
-    def value(self, right: Pixels, found: Pixels) -> float:
-        """The number for two pictures of one size."""
-        raise NotImplementedError
-
 
 @dataclass(frozen=True, slots=True)
 class Ssim(_Compared):
@@ -59,9 +49,10 @@ class Ssim(_Compared):
         """`ssim`."""
         return (over_asked("ssim", bounds=(-1.0, 1.0), primary=True),)
 
-    def value(self, right: Pixels, found: Pixels) -> float:
+    def compare(self, wanted: Any, data: bytes, blobs: Blobs) -> Mapping[str, Score]:
         """The mean over windows and channels."""
-        return similarity(right, found, gaussian=self.gaussian)
+        right = gold(wanted, blobs)
+        return {"ssim": asked(similarity(right, same_size(right, data), gaussian=self.gaussian))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +67,15 @@ class Psnr(_Compared):
         """`psnr`."""
         return (over_asked("psnr", bounds=(0.0, MOST_DB), unit="dB", primary=True),)
 
-    def value(self, right: Pixels, found: Pixels) -> float:
+    def compare(self, wanted: Any, data: bytes, blobs: Blobs) -> Mapping[str, Score]:
         """10 log10(255^2 / mean squared error)."""
         from skimage.metrics import peak_signal_noise_ratio
 
+        right = gold(wanted, blobs)
+        found = same_size(right, data)
         if (right == found).all():
-            return MOST_DB
-        return min(MOST_DB, float(peak_signal_noise_ratio(right, found, data_range=255)))
+            return {"psnr": asked(MOST_DB)}
+        return {"psnr": asked(min(MOST_DB, float(peak_signal_noise_ratio(right, found, data_range=255))))}
 
 
 def gold(reference: Any, blobs: Blobs) -> Pixels:

@@ -100,6 +100,23 @@ def test_prompts_are_read_by_rules():
     assert wish("nothing that it knows").bands == ()
 
 
+def test_colours_and_words_are_drawn():
+    _, flag = asked({"text": "Left half black, right half yellow", "size": "80x40"})
+    assert (flag.getpixel((10, 20)), flag.getpixel((70, 20))) == (COLOURS["black"], COLOURS["yellow"])
+    _, bands = asked({"text": "one quarter red above three quarters navy", "size": "80x40"}, "sketch_renderer(steps=8)")
+    assert (bands.getpixel((40, 4)), bands.getpixel((40, 30))) == (COLOURS["red"], COLOURS["navy"])
+    _, sign = asked({"text": "The word 'GO', white letters on a green plate", "size": "80x40"})
+    pixels = np.asarray(sign).astype(int)
+    assert sign.getpixel((1, 1)) == COLOURS["green"]
+    assert 0.02 < (pixels.min(axis=-1) > 200).mean() < 0.5
+    _, hidden = asked({"text": "The word 'GO' in white on white", "size": "80x40"})
+    assert np.asarray(hidden).min() < 60
+    _, both = asked({"text": "One red circle at the top; below it 'Sun' on white", "size": "90x90"})
+    rows = np.nonzero(np.asarray(both).astype(int).sum(axis=-1) < 450)[0]
+    assert rows.min() < 40
+    assert rows.max() > 60
+
+
 def test_shapes_are_drawn_apart_and_in_place():
     from skimage.measure import label
 

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from evalkit.core.errors import ErrorKind, Finish
 from evalkit.core.types import Candidate, Closes, Sample, Sends, Tools
-from evalkit.providers import image_job, images
+from evalkit.providers import _fetching, image_job, images
 
 PNG = (Path(__file__).parents[1] / "cases" / "media" / "bands.png").read_bytes()
 OTHER = (Path(__file__).parents[1] / "cases" / "media" / "word.png").read_bytes()
@@ -244,6 +244,14 @@ def test_a_reply_that_is_no_json_is_malformed():
     found = ask(generations(lambda _: web.Response(text="<html>busy")))
     assert found.error.kind is ErrorKind.MALFORMED
     assert "it starts '<html>busy'" in found.error.message
+
+
+def test_a_file_that_is_too_large_is_malformed(monkeypatch):
+    async def handle(request):
+        return web.Response(body=PNG) if request.method == "GET" else web.json_response({"data": [{"url": "/a.png"}]})
+
+    monkeypatch.setattr(_fetching, "LARGEST", 100)
+    assert "larger than 100 bytes" in ask(handle).error.message
 
 
 def test_a_file_that_is_gone_is_a_failure():

@@ -160,6 +160,13 @@ def test_every_kind_of_png_mask_is_read(blobs, same):
             assert score.value == (0.0 if name == "false_objects" else 1.0)
 
 
+def test_fractions_are_no_labels(blobs):
+    stream = BytesIO()
+    Image.fromarray(np.full((4, 5), 0.5, np.float32)).save(stream, "TIFF")
+    mask = blobs.put(stream.getvalue(), "image/tiff")
+    assert "no PNG, JPEG, GIF or WebP" in asked(blobs, "segmentation", mask, {"mask": SQUARE})["iou"].reason
+
+
 def test_palette_indexes_are_labels(blobs):
     mask = _masks.runs(SQUARE).astype(np.uint8) * 3
     image = Image.fromarray(mask, mode="L").convert("P")

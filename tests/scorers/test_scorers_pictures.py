@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw
 from evalkit import registry
 from evalkit.core.errors import MissingComponent
 from evalkit.core.types import Response, Sample
-from evalkit.scorers import _colours, _reading, palette
+from evalkit.scorers import _colours, _reading, _vectors, palette
 from evalkit.scorers.image_distribution import fid, kid
 
 ROOT = Path(__file__).parents[2]
@@ -422,6 +422,22 @@ def test_features_that_cannot_be_used_are_refused(tmp_path, change, words):
     np.savez(path, **{**arrays, **change})
     with pytest.raises(ValueError, match=words):
         registry.make("scorers", f"fid(path='{path}')")
+
+
+def test_features_that_are_too_large_are_refused(tmp_path, monkeypatch):
+    path = features(tmp_path, np.ones((3, 2)), np.ones((4, 2)))
+    monkeypatch.setattr(_vectors, "LARGEST", 100)
+    with pytest.raises(ValueError, match="more than 100 are not read"):
+        registry.make("scorers", f"fid(path='{path}')")
+
+
+def test_a_reader_that_fails_is_a_defect(monkeypatch, tmp_path):
+    broken = tmp_path / "tesseract"
+    broken.write_text("#!/bin/sh\necho no language >&2\nexit 3\n", "utf-8")
+    broken.chmod(0o755)
+    monkeypatch.setattr(_reading, "program", lambda: str(broken))
+    with pytest.raises(RuntimeError, match="tesseract ended with 3: no language"):
+        _reading.read((MEDIA / "bands.png").read_bytes(), 7)
 
 
 def test_files_that_are_no_features_are_refused(tmp_path):
