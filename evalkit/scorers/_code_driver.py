@@ -10,6 +10,7 @@ import _sitebuiltins
 import ast
 import atexit
 import builtins
+import contextlib
 import io
 import json
 import os
@@ -29,7 +30,6 @@ _CHUNK = 1 << 16
 _LOOK_S = 0.02
 _TICK = os.sysconf("SC_CLK_TCK")
 _WORDS = 300
-_TRIVIAL = (ast.Name, ast.Constant, ast.Attribute, ast.Tuple, ast.List, ast.BinOp, ast.UnaryOp, ast.Compare)
 
 
 def main() -> None:
@@ -60,13 +60,18 @@ def compiled(text: str, *, whole: bool) -> tuple[types.CodeType | None, dict[str
     """The program as code, or what is wrong with it. `whole` = nobody said that the text is a program at all."""
     try:
         tree = ast.parse(text, "main.py")
-        if whole and all(isinstance(step, ast.Expr) and isinstance(step.value, _TRIVIAL) for step in tree.body):
+        if whole and not any(map(_does_something, tree.body)):
             return None, {"no_code": "the answer is no program"}
         return compile(tree, "main.py", "exec"), None
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
         line = getattr(error, "lineno", None)
         message = f"{type(error).__name__}: {getattr(error, 'msg', None) or error}"[:_WORDS]
         return None, {"no_code" if whole else "syntax": message + (f" (line {line})" if line else "")}
+
+
+def _does_something(step: ast.stmt) -> bool:
+    """Whether a statement is more than a word or a value that stands there: prose may happen to be an expression."""
+    return not isinstance(step, ast.Expr) or any(isinstance(part, ast.Call) for part in ast.walk(step))
 
 
 class _Test:
@@ -164,11 +169,14 @@ class _Test:
             # What the interpreter does before it ends, in its order: threads, exit functions, streams.
             threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001
             atexit._run_exitfuncs()  # noqa: SLF001
-            sys.stdout.flush()
         except SystemExit as stopped:
-            return {**_exited(stopped), **_flushed()}
+            found = _exited(stopped)
         except BaseException as error:  # noqa: BLE001 - whatever a program raises is what is asked for
-            return {**_described(error), **_flushed()}
+            found = _described(error)
+        for stream in (sys.stdout, sys.__stdout__):
+            # A program may have closed it, or put something else in its place.
+            with contextlib.suppress(OSError, ValueError, AttributeError):
+                stream.flush()  # type: ignore[union-attr]
         return found
 
     def _execute(self) -> dict[str, Any]:
@@ -206,14 +214,6 @@ def _described(error: BaseException) -> dict[str, Any]:
     except Exception:  # noqa: BLE001 - the error's own text may be a program that fails
         message = ""
     return {"error": type(error).__name__, "message": message[:_WORDS], "line": frames[-1].lineno if frames else None}
-
-
-def _flushed() -> dict[str, Any]:
-    try:
-        sys.stdout.flush()
-    except (OSError, ValueError) as error:
-        return {"stdout_lost": str(error)}
-    return {}
 
 
 def _ending(told: dict[str, Any], code: int) -> str:
