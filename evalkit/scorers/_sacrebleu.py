@@ -39,6 +39,14 @@ class TranslationScorer(TextScorer):
         value = float(across.fn(columns(statistics))[0])
         return 0.0 if np.isnan(value) else value
 
+    def unavailable(self) -> str | None:
+        """Why nothing can be scored on this machine, or None."""
+        try:
+            self.engine()
+        except MissingComponent as error:
+            return str(error)
+        return None
+
     @property
     def signature(self) -> str:
         """sacrebleu's signature of the score with one reference: options, tokenizer and version."""

@@ -44,6 +44,14 @@ class Rouge(TextScorer):
         """`rouge1`, `rouge2`, `rougeL`, `rougeLsum`: means over the samples."""
         return _METRICS
 
+    def unavailable(self) -> str | None:
+        """Why nothing can be scored on this machine, or None."""
+        try:
+            _engine(stemmer=self.stemmer)
+        except MissingComponent as error:
+            return str(error)
+        return None
+
     def judge(self, sample: Sample, text: str) -> Mapping[str, Score]:
         """Compare with every reference; an answer of more than 20,000 characters is not scorable."""
         if len(text) > _LONGEST:
