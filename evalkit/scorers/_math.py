@@ -61,9 +61,9 @@ class Mathematician:
     def ask(self, question: list[str], seconds: float) -> Any:
         """The child's answer. Raises TimeoutError after `seconds`; loading the library is not counted."""
         with self._lock:
-            process = self._process
-            if process is None or process.poll() is not None:
-                process = self._process = self._start()
+            if self._process is not None and self._process.poll() is not None:
+                self.close()
+            process = self._process = self._process or self._start()
             assert process.stdin is not None
             process.stdin.write(json.dumps(question) + "\n")
             process.stdin.flush()
@@ -150,7 +150,7 @@ def gold(text: str) -> str:
     if mixed and int(mixed[4]):
         sign, whole, top, bottom = mixed.groups()
         return f"{sign}{int(whole) * int(bottom) + int(top)}/{bottom}"
-    bare = _UNITS.sub("", text)
+    bare = _UNITS.sub("", text) if any(map(str.isdigit, text)) else text
     if _DELIMITED.search(bare) or not _OPERATES.search(bare):
         return text
     if any(word.lower() not in ("sqrt", "pi") for word in _LETTERS.findall(_COMMANDS.sub(" ", bare))):

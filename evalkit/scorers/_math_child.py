@@ -59,9 +59,6 @@ def reply(line: str) -> str:
 
 def serve(requests: TextIO, replies: TextIO) -> None:
     """Answer until the requests end; the first line out says that the library is loaded."""
-    logging.disable(logging.CRITICAL)
-    with contextlib.suppress(ValueError, OSError):  # some systems have no such limit
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     parse("$1$")
     replies.write("true\n")
     replies.flush()
@@ -70,5 +67,13 @@ def serve(requests: TextIO, replies: TextIO) -> None:
         replies.flush()
 
 
+def confine() -> None:
+    """Bound this process's memory and keep the library's warnings to itself."""
+    logging.disable(logging.CRITICAL)
+    with contextlib.suppress(ValueError, OSError):  # some systems have no such limit
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+
+
 if __name__ == "__main__":
+    confine()
     serve(sys.stdin, sys.stdout)
