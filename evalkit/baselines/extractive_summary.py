@@ -12,6 +12,7 @@ from evalkit.baselines._sentences import sentences
 from evalkit.core.options import build
 
 VERSION = 1
+EXTRA = "tabular"
 _MOST = 2_000
 
 

@@ -13,6 +13,7 @@ from evalkit.core.types import Metric
 from evalkit.scorers import _sacrebleu
 from evalkit.scorers._base import choose
 
+EXTRA = "text"
 TOKENIZERS = ("13a", "intl", "char", "zh", "none")
 SMOOTHING = ("exp", "floor", "add-k", "none")
 _KEYS = tuple(f"s{place}" for place in range(10))

@@ -11,6 +11,8 @@ from evalkit.core.options import build
 from evalkit.core.types import Metric
 from evalkit.scorers import _sacrebleu
 
+EXTRA = "text"
+
 
 @lru_cache(maxsize=32)
 def _metrics(orders: int, beta: int) -> tuple[Metric, ...]:

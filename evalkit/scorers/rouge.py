@@ -14,6 +14,7 @@ from evalkit.scorers._answers import shown
 from evalkit.scorers._base import TextScorer, trouble, unscorable
 from evalkit.scorers._targets import texts
 
+EXTRA = "text"
 _NAMES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 _METRICS = tuple(Metric(name, bounds=(0.0, 1.0), primary=name == "rougeL") for name in _NAMES)
 _LONGEST = 20_000

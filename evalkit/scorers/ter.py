@@ -10,6 +10,8 @@ from evalkit.core.options import build
 from evalkit.core.types import Metric
 from evalkit.scorers import _sacrebleu
 
+EXTRA = "text"
+
 _METRICS = (
     Metric(
         "ter",
