@@ -6,6 +6,7 @@ import asyncio
 import json
 import shutil
 import threading
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,7 @@ def test_every_forecaster_answers_short_flat_and_long_seasons(spec):
         output = answered(spec, series, season=season).output
         assert len(output["mean"]) == 3
         levels = [output["quantiles"][f"{tenth / 10:g}"] for tenth in range(1, 10)]
-        assert all(low <= high + 1e-6 for lower, upper in zip(levels, levels[1:], strict=False) for low, high in zip(lower, upper, strict=True))  # fmt: skip
+        assert all(low <= high + 1e-6 for lower, upper in pairwise(levels) for low, high in zip(lower, upper, strict=True))  # fmt: skip
     assert answered(spec, wave, season=4).output["mean"] == pytest.approx([10, 20, 30], abs=1.0)
 
 
