@@ -1,6 +1,6 @@
 """Regenerate the golden cases of forecast metrics with utilsforecast; a test diffs the result.
 
-Usage: python scripts/make_forecast_cases.py [folder]. sMAPE here is twice utilsforecast's, which leaves out the factor 2.
+Usage: python scripts/make_forecast_cases.py [folder]. sMAPE is twice utilsforecast's, which has no factor 2.
 """
 
 from __future__ import annotations
