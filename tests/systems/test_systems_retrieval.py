@@ -242,7 +242,7 @@ def test_what_rerank_cannot_search_or_read():
 
 PROJECT = """
 candidates:
-  embedder: {{provider: embeddings, model: hashing, base_url: "{url}/v1", dimensions: 64}}
+  embedder: {{provider: embeddings, model: hashing, base_url: "{url}/v1", dimensions: 256}}
   reranker: {{provider: rerank, model: overlap, base_url: "{url}"}}
   dense: {{system: dense, parts: {{embedder: embedder, index: vector_search}}, batch: 50}}
   reranked: {{system: rerank, parts: {{retriever: bm25, reranker: reranker}}, depth: 10}}
@@ -269,9 +269,9 @@ def server():
     calls = SimpleNamespace(embeddings=[], rerank=0)
 
     def vector(text):
-        found = [0.0] * 64
+        found = [0.01] * 256
         for word in text.lower().split():
-            found[zlib.crc32(word.strip(".,").encode()) % 64] += 1.0
+            found[zlib.crc32(word.strip(".,?").encode()) % 256] += float(len(word) > 4)
         return found
 
     class Handler(BaseHTTPRequestHandler):
@@ -286,7 +286,7 @@ def server():
             if body["model"] == "locked":
                 status, said = 401, {"error": {"message": "who are you?"}}
             elif self.path == "/v1/embeddings":
-                assert body["dimensions"] == 64
+                assert body["dimensions"] == 256
                 calls.embeddings.append(len(body["input"]))
                 data = [{"index": i, "embedding": vector(text)} for i, text in enumerate(body["input"])]
                 said = {"data": data, "model": "hashing-1", "usage": {"prompt_tokens": sum(len(t.split()) for t in body["input"])}}  # fmt: skip
@@ -341,10 +341,66 @@ def test_end_to_end_over_sockets(tmp_path, monkeypatch, server, capsys):
     assert max(sizes) == 50
     assert sizes.count(1) >= 30
     assert 20 <= calls.rerank <= 30
-    query = "select e.candidate, r.metric, r.value from results r join entries e using (entry_id)"
-    _, told = run("sql", "select table_name from information_schema.tables order by 1", "--json")
-    assert "calls" in told.out, query
+    _, told = run("sql", "select candidate, metric, value, errored, n from result join entry using (entry_id) where slice = ''", "--json")  # fmt: skip
+    found = {(row["candidate"], row["metric"]): row for row in json.loads(told.out)}
+    assert found["dense", "ndcg@10"]["errored"] == found["reranked", "ndcg@10"]["errored"] == 0
+    assert 0.1 < found["dense", "ndcg@10"]["value"] < 1
+    assert found["reranked", "ndcg@10"]["value"] != found["bm25", "ndcg@10"]["value"]
+    assert found["dense", "index_mib"]["value"] == len(kept) * 256 * 4 / 2**20
+    _, told = run("sql", "select stage, count(*) as n from call where stage is not null group by 1", "--json")
+    stages = {row["stage"]: row["n"] for row in json.loads(told.out)}
+    assert stages["embed query"] == stages["retrieve"] == 30
+    assert stages["rerank"] == calls.rerank
+    _, told = run("sql", "select distinct error_kind from call where error_kind is not null", "--json")
+    assert json.loads(told.out) == [{"error_kind": "auth"}]
     before = len(calls.embeddings), calls.rerank
     code, _ = run("run", "small.yaml", "-q", "--yes")
     assert code == 5
     assert (len(calls.embeddings), calls.rerank) == before, "what is known is not asked again"
+
+
+LLAMA = """
+import sys, xllamacpp
+params = xllamacpp.CommonParams()
+params.model.path, params.hostnames, params.port = sys.argv[1], ["127.0.0.1"], 0
+params.embedding, params.pooling_type = True, xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+params.n_ctx = params.n_batch = params.n_ubatch = 2048
+params.verbosity, params.cpuparams.n_threads, params.cpuparams_batch.n_threads = 1, 1, 1
+server = xllamacpp.Server(params)
+print(server.listening_address, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.nightly
+def test_the_local_model_embeds_passages():
+    """llama.cpp's own endpoint: real vectors of a real, weak model, in batches, with usage."""
+    import subprocess
+    import sys
+
+    from evalkit.core.types import Tools
+    from evalkit.providers import _models, embeddings
+
+    same = [f"{ident.upper()}. {text}" for ident, text in TEXTS.items()]
+    command = [sys.executable, "-c", LLAMA, str(_models.get("smollm2-135m"))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:  # fmt: skip
+        try:
+            address = server.stdout.readline().strip()
+            tools = Tools(root="/", blobs=None, render=None, secret=lambda name: None)
+            model = embeddings.make(tools, "smollm2-135m", base_url=f"{address}/v1")
+
+            async def both():
+                try:
+                    ctx = Context()
+                    fitted = await dense(model, batch=2).fit_asking(GIVEN, 1, ctx)
+                    return [await fitted.answer(Sample("q", {"query": text}), ctx) for text in (*same, "wood")]
+                finally:
+                    await model.close()
+
+            *own, other = asyncio.run(both())
+        finally:
+            server.stdin.close()
+            server.wait(10)
+    assert [ids(response)[0] for response in own] == list(TEXTS)
+    assert sorted(ids(other)) == ["a", "b", "c"]
+    assert other.meta["index_bytes"] == 3 * 576 * 4
