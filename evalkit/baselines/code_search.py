@@ -125,10 +125,10 @@ class _Problem:
 
     def _fits(self, state: _State) -> str | None:
         if self.head is not None:
-            fit = all(type(a) is type(b) and a == b for a, b in zip(state.values, self.wanted, strict=True))
+            fit = all(kind_of(a) == kind_of(b) and a == b for a, b in zip(state.values, self.wanted, strict=True))
             return self._written(state, "return x") if fit else None
         for line in PRINTS.get(state.kind, ()):
-            if all(_printed(line, a).split() == b.split() for a, b in zip(state.values, self.wanted, strict=True)):
+            if all(_lines(_printed(line, a)) == _lines(b) for a, b in zip(state.values, self.wanted, strict=True)):
                 return self._written(state, line)
         return None
 
@@ -141,6 +141,10 @@ class _Problem:
         if self.head is None:
             return text + "\n".join(lines)
         return text + f"{self.head}\n" + "\n".join(f"    {line}" for line in lines)
+
+
+def _lines(text: str) -> list[list[str]]:
+    return [line.split() for line in text.rstrip().splitlines()]
 
 
 def _words(text: str) -> frozenset[str]:
