@@ -76,7 +76,9 @@ class ToolLoop(System):
                 return _ended(world, response.output, calls, response.finish or Finish.STOP)
             wanted = [{**call, "id": call["id"] or f"call_{len(calls) + n}"} for n, call in enumerate(wanted)]
             said = response.output if response.tool_calls else None
-            messages.append({"role": "assistant", "content": said, "tool_calls": wanted})
+            # A server refuses a conversation in which arguments are no JSON; what was wrong stands in the result.
+            tidy = [{**call, "arguments": _object(call["arguments"]) or {}} for call in wanted]
+            messages.append({"role": "assistant", "content": said, "tool_calls": tidy})
             for call in wanted:
                 result = world.call(call["name"], _object(call["arguments"]))
                 calls.append({"name": call["name"], "arguments": _object(call["arguments"]), "result": result})
