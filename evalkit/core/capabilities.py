@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from evalkit.core.types import Batches, Candidate, Closes, Fits, FitsAsking, Generation, Sends
+from evalkit.core.types import Batches, Candidate, Closes, Fits, FitsAsking, Generation, Message, Sample, Sends
 
 
 def sending(candidate: Candidate | None) -> Sends | None:
@@ -44,6 +44,15 @@ def conversing(candidate: Candidate, generation: Generation | None = None) -> Ca
     """
     change = getattr(candidate, "conversing", None)
     return candidate if change is None else cast("Candidate", change(generation))
+
+
+def conversation(candidate: Candidate, sample: Sample) -> list[Message]:
+    """The messages that a chat is asked about a sample; none for a candidate that is no chat.
+
+    Raises ValueError when they cannot be made of the sample.
+    """
+    messages = getattr(candidate, "messages", None)
+    return [] if messages is None else list(messages(sample))
 
 
 def closing(candidate: Candidate | None) -> Closes | None:

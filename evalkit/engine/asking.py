@@ -6,8 +6,9 @@ import asyncio
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 from evalkit.core.capabilities import sending
@@ -145,9 +146,10 @@ class Asker:
             return Response(error=Failure(ErrorKind.CANDIDATE, text), seconds=time.monotonic() - begun)
         if response.seconds is None:
             response = replace(response, seconds=time.monotonic() - begun)
-        if not ctx.steps:
+        steps, stages = ctx.taken()
+        if not steps:
             return response
-        return replace(response, trace=tuple(ctx.steps), meta={**response.meta, STAGES: ctx.stages})
+        return replace(response, trace=tuple(steps), meta={**response.meta, STAGES: stages})
 
     async def _attempts(self, candidate: Sends, request: Request, work: Work, key: str) -> tuple[Response, int]:
         lane = self.lanes.get(candidate.lane)
@@ -209,33 +211,36 @@ class Asker:
             request = sends.request(sample, work.repeat) if sends is not None else None
         except ValueError as error:
             return Response(error=Failure(ErrorKind.BAD_REQUEST, f"{stage}: {error}"))
-        key = _sub_key(parent, candidate, sample, request)
+        key, number = _sub_key(parent, candidate, sample, request), parent.number()
         earlier = await self._earlier(key) or self.settings.known(key)
         if earlier is not None:
-            parent.took(stage, key, candidate, earlier[1], cached=True)
+            parent.took(number, Step(stage, key, cached=True), candidate, earlier[1])
             return earlier[1]
         if spent := work.budget.exhausted():
             return Response(error=Failure(ErrorKind.BUDGET, spent))
         try:
-            answer = await self._once(key, self._sub_ask(parent, candidate, sample, request, (key, stage)), keep=True)
+            asking = self._sub_ask(parent, candidate, sample, request, (key, stage, number))
+            answer = await self._once(key, asking, keep=True)
         except NotAsked:
             return Response(error=Failure(ErrorKind.BUDGET, work.progress.stopped or "not asked"))
-        parent.took(stage, key, candidate, answer[1], cached=False)
+        parent.took(number, Step(stage, key), candidate, answer[1])
         return answer[1]
 
     async def _sub_ask(
-        self, parent: CellContext, candidate: Candidate, sample: Sample, request: Request | None, named: tuple[str, str]
+        self,
+        parent: CellContext,
+        candidate: Candidate,
+        sample: Sample,
+        request: Request | None,
+        named: tuple[str, str, int],
     ) -> Answer:
-        work, (key, stage) = parent.work, named
-        origin = self._origin(work, key, candidate, request, stage, parent.calls)
+        work, (key, stage, number) = parent.work, named
+        origin = self._origin(work, key, candidate, request, stage, number)
         sends = sending(candidate)
         if request is not None and sends is not None:
             response, origin.attempts = await self._attempts(sends, request, work, key)
         else:
-            inner = CellContext(self, work)
-            inner.calls = parent.calls
-            response = await self._local(candidate, sample, inner, work.timeout_s)
-            parent.calls = inner.calls
+            response = await self._local(candidate, sample, parent.inside(), work.timeout_s)
         return self._record(origin, response, work)
 
 
@@ -254,15 +259,22 @@ def _sub_key(parent: CellContext, candidate: Candidate, sample: Sample, request:
 class CellContext:
     """The `Context` of one cell: what a candidate or scorer may use of the rest of evalkit.
 
-    `stages` says of each call inside the cell: stage, model, usage, seconds, whether its answer was known, its error.
+    Calls inside a cell are numbered from 1 on in the order in which they were asked for, however long each takes.
     """
 
-    def __init__(self, asker: Asker, work: Work) -> None:
+    def __init__(self, asker: Asker, work: Work, numbers: Iterator[int] | None = None) -> None:
         self._asker, self.work = asker, work
-        self.steps: list[Step] = []
-        self.stages: list[list[Any]] = []
-        self.calls = 0
+        self._numbers = count(1) if numbers is None else numbers
+        self._taken: list[tuple[int, Step, list[list[Any]]]] = []
         self._asked: dict[str, int] = {}
+
+    def inside(self) -> CellContext:
+        """The context of a candidate that is asked inside this cell: its calls are numbered on, its steps its own."""
+        return CellContext(self._asker, self.work, self._numbers)
+
+    def number(self) -> int:
+        """The number of the next call."""
+        return next(self._numbers)
 
     def aside(self) -> CellContext:
         """A context for calls that belong to no answer, such as those of learning: they leave no step in a trace."""
@@ -302,23 +314,29 @@ class CellContext:
         """What the response cost in US dollars by the run's price table; None when a price is unknown."""
         return money_of(response, self.work.model, self._asker.settings.money)
 
-    def took(self, stage: str, key: str, candidate: Candidate, response: Response, *, cached: bool) -> None:
+    def took(self, number: int, step: Step, candidate: Candidate, response: Response) -> None:
         """Keep a finished call inside the cell as a step, with what it used; those inside it take its place."""
-        self.steps.append(Step(stage, key, cached=cached))
         inner = response.meta.get(STAGES)
         if inner:
-            self.stages += [[f"{stage}/{name}", *rest] for name, *rest in inner]
+            self._taken.append((number, step, [[f"{step.stage}/{name}", *rest] for name, *rest in inner]))
             return
         error = response.error.kind.value if response.error is not None else None
         model = self._asker.priced_as(candidate)
-        self.stages.append([stage, model, dict(response.usage), response.seconds, cached, error])
+        stage = [step.stage, model, dict(response.usage), response.seconds, step.cached, error]
+        self._taken.append((number, step, [stage]))
+
+    def taken(self) -> tuple[list[Step], list[list[Any]]]:
+        """The calls so far in the order in which they were asked for; and of each, also of those inside one: stage,
+        model, usage, seconds, whether its answer was known, its error.
+        """
+        ordered = sorted(self._taken, key=lambda one: one[0])
+        return [step for _, step, _ in ordered], [stage for _, _, stages in ordered for stage in stages]
 
     def next_ordinal(self, key: str) -> int:
         """How often this cell has asked this question before."""
-        self.calls += 1
-        count = self._asked.get(key, 0)
-        self._asked[key] = count + 1
-        return count
+        before = self._asked.get(key, 0)
+        self._asked[key] = before + 1
+        return before
 
 
 def money_of(response: Response, model: str | None, money: Callable[[str | None, Usage], float | None]) -> float | None:

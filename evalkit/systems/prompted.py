@@ -73,6 +73,10 @@ class Prompted:
             generation = replace(generation, tools=_tools(sample.id, tools))
         return self.chat.request(self.prompt.messages(sample, self.shots), generation)
 
+    def messages(self, sample: Sample) -> Sequence[Message]:
+        """What it says about a sample; raises ValueError when that cannot be made."""
+        return self.prompt.messages(sample, self.shots)
+
     def conversing(self, generation: Generation | None = None) -> Prompted:
         """The same model asked with the sample's own messages; what `generation` sets goes over its own parameters."""
         chosen = self.generation if generation is None else _over(self.generation, generation)
