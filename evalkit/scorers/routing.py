@@ -23,10 +23,10 @@ class Routing(OneAnswer):
     """Share of answers given by the part that should answer, and share of answers that a cheaper part did not give.
 
     A system says who answered in `meta.route` of its answer, a cascade or fallback in `meta.escalated` how many parts
-    were passed over. `field` = where the right route stands in the sample's meta, a name or a list of names. `names` = role of
-    the system -> name in the data, where they differ: `{'steps[0]': 'easy'}`. A candidate that does not route has no
-    routing accuracy (nor has a place in a list, such as `members[1]`, without a name), and one that does not escalate
-    no escalation rate: undefined, not 0. Needs no target.
+    were passed over. `field` = where the right route stands in the sample's meta, a name or a list of names. `names` =
+    role of the system -> name in the data, where they differ: `{'steps[0]': 'easy'}`. A candidate that does not route
+    has no routing accuracy (nor has a place in a list, such as `members[1]`, without a name), and one that does not
+    escalate no escalation rate: undefined, not 0. Needs no target.
     """
 
     field: str = "route"
