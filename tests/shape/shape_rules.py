@@ -88,6 +88,7 @@ THIRD_PARTY: dict[str, set[str]] = {
         "whisper_normalizer",
     },
     "scorers/_pattern": {"regex"},
+    "scorers/_lint_driver": {"pyflakes"},
     "scorers/json_valid": {"jsonschema", "referencing"},
     "engine": {"msgspec"},
     "store": {"duckdb", "msgspec", "numpy"},
