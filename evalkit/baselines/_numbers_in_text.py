@@ -22,6 +22,7 @@ _WORDS |= _TENS | {"dozen": 12, "hundred": 100, "thousand": 1000}
 _NUMBER = re.compile(
     r"(?<![\w.:])(minus |[-\u2212])?(\d+(?:\.\d+)?(?:/\d+)?(?![\w/:]|\.\d)|[A-Za-z]+(?:-[a-z]+)?(?!\s+o'clock))"
 )
+_LONGEST = 60
 _LOCAL = (
     ("+", r"\b(?:rose|gained?|gives?|gets|found|added|adds?|plus|more|rises)\b"),
     ("-", r"\b(?:sells?|sold|fell|falls|loses|lost|gave|reduced|minus|less|spends?|pays|takes|drops)\b"),
@@ -63,6 +64,8 @@ def numbers(text: str) -> list[Fraction]:
 
 def _value(token: str) -> Fraction | None:
     if token[-1].isdigit():
+        if len(token) > _LONGEST:
+            return None
         top, _, bottom = token.partition("/")
         return Fraction(top) / int(bottom or 1) if int(bottom or 1) else None
     first, _, second = token.lower().partition("-")

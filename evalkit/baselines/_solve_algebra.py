@@ -16,8 +16,9 @@ _EQUATION = re.compile(
 )
 _TOKEN = re.compile(r"\d+(?:\.\d+)?|[a-z]|[-+*/^()]")
 _FUNCTION = re.compile(r"\bf\(([a-z])\)\s*=\s*([-+*/^().\da-z\s]+?)[.,;]\s")
-_VALUE = re.compile(r"\bf\(\s*([-\u2212]?\d+(?:\.\d+)?)\s*\)")
+_VALUE = re.compile(r"\bf\(\s*([-\u2212]?\d{1,18}(?:\.\d{1,18})?)\s*\)")
 _MOST = 6
+_DEEPEST = 50
 
 
 def _plus(a: Poly, b: Poly, sign: int = 1) -> Poly:
@@ -44,6 +45,7 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self.tokens: list[str] = _TOKEN.findall(text.replace("\u2212", "-"))
         self.at = 0
+        self.depth = 0
 
     def next(self) -> str:
         return self.tokens[self.at] if self.at < len(self.tokens) else ""
@@ -90,6 +92,9 @@ class _Reader:
             raise ValueError("the expression ends early")
         found = self.take()
         if found == "(":
+            self.depth += 1
+            if self.depth > _DEEPEST:
+                raise ValueError("the brackets are nested too deeply")
             inner = self.sum()
             if self.next() != ")":
                 raise ValueError("a bracket is not closed")

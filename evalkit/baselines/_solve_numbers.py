@@ -12,10 +12,11 @@ from evalkit.baselines._numbers_in_text import numbers, shown
 
 Formula = Callable[[str, list[Fraction]], Fraction | str | None]
 MOST = 10**6
+FEW = 1000
 
 
-def _whole(values: Sequence[Fraction], count: int) -> list[int]:
-    if len(values) < count or any(v.denominator != 1 or abs(v) > MOST for v in values[:count]):
+def _whole(values: Sequence[Fraction], count: int, most: int = MOST) -> list[int]:
+    if len(values) < count or any(v.denominator != 1 or abs(v) > most for v in values[:count]):
         raise ValueError("whole numbers are needed")
     return [v.numerator for v in values[:count]]
 
@@ -30,7 +31,7 @@ def _root(square: Fraction) -> Fraction | str:
 
 
 def _primes_between(_: str, v: list[Fraction]) -> Fraction:
-    low, high = _whole(v, 2)
+    low, high = _whole(v, 2, MOST // 10)
     return Fraction(sum(map(_prime, range(low, high + 1))))
 
 
@@ -88,7 +89,7 @@ def _square_around(_: str, v: list[Fraction]) -> Fraction:
 
 
 def _committee(_: str, v: list[Fraction]) -> Fraction:
-    a, b = _whole(v, 2)
+    a, b = _whole(v, 2, FEW)
     return Fraction(comb(max(a, b), min(a, b)))
 
 
@@ -127,9 +128,9 @@ def _dice_sum(_: str, v: list[Fraction]) -> Fraction:
 
 
 def _coins(text: str, v: list[Fraction]) -> Fraction:
-    n, k = _whole([v[0], v[-1]], 2)
+    n, k = _whole([v[0], v[-1]], 2, FEW)
     wins = range(k, n + 1) if "at least" in text else range(k, k + 1)
-    return Fraction(sum(comb(n, heads) for heads in wins), 2 ** min(n, 1000))
+    return Fraction(sum(comb(n, heads) for heads in wins), 2**n)
 
 
 def _workers(_: str, v: list[Fraction]) -> Fraction:
@@ -206,7 +207,8 @@ def solve(text: str) -> str | None:
     return None
 
 
-_ROW = re.compile(r"(?:[-\u2212]?\d+(?:\.\d+)?|\?)(?:,\s*(?:[-\u2212]?\d+(?:\.\d+)?|\?)){3,}")
+_MEMBER = r"(?:[-\u2212]?\d{1,18}(?:\.\d{1,18})?|\?)"
+_ROW = re.compile(rf"{_MEMBER}(?:,\s*{_MEMBER}){{3,}}")
 _LETTER_ROW = re.compile(r"\b[A-Z](?:, [A-Z]){2,}\b")
 _TERM = re.compile(
     r"\b(\d+)(?:st|nd|rd|th) (?:term|member)|\b(tenth|twelfth|twentieth|thirtieth|fiftieth|hundredth) (?:term|member)"

@@ -37,8 +37,8 @@ def _clock(minutes: int) -> str:
 
 def _minutes(text: str) -> int | None:
     """The length of time that a text names in hours and minutes."""
-    hours = re.search(r"\b(\d+) hours?\b", text)
-    minutes = re.search(r"\b(\d+) minutes?\b", text)
+    hours = re.search(r"\b(\d{1,6}) hours?\b", text)
+    minutes = re.search(r"\b(\d{1,6}) minutes?\b", text)
     if hours is None and minutes is None:
         return None
     return (int(hours[1]) * 60 if hours else 0) + (int(minutes[1]) if minutes else 0)
@@ -64,7 +64,7 @@ def solve_calendar(text: str) -> str | None:
     if len(given) == 1 and later:
         return (given[0] + timedelta(int(later[1]))).isoformat()
     named = re.search(rf"\b({'|'.join(DAYS)})\b", text)
-    ahead = re.search(r"\bin (\d+) days\b|\b(\d+) days (?:later|after|from)", text)
+    ahead = re.search(r"\bin (\d{1,9}) days\b|\b(\d{1,9}) days (?:later|after|from)", text)
     if asks_day and named and ahead:
         return DAYS[(DAYS.index(named[1]) + int(ahead[1] or ahead[2])) % 7]
     return _weekdays_in_month(text) or _by_clock(text)
@@ -191,7 +191,7 @@ def solve_table(text: str) -> str | None:
 
 
 def _is_number(cell: str) -> bool:
-    return re.fullmatch(r"[-\u2212]?\d+(?:\.\d+)?", cell) is not None
+    return re.fullmatch(r"-?\d{1,18}(?:\.\d{1,18})?", cell) is not None
 
 
 _PICKS: tuple[tuple[str, Callable[[list[str], list[Fraction]], str]], ...] = (
