@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
+from evalkit.core.fold import Fold, Sums
 from evalkit.core.options import build
 from evalkit.core.types import Metric, Response, Sample, Score
-from evalkit.scorers import _rankings
-from evalkit.scorers._answers import answer_json, shown
+from evalkit.scorers import _folds, _rankings
+from evalkit.scorers._answers import answer_json, failure, shown
 from evalkit.scorers._base import OneAnswer, choose, trouble, unscorable
 from evalkit.scorers._rankings import Ranking
 from evalkit.scorers._targets import kind
@@ -19,98 +20,25 @@ NAMES = ("ndcg", "recall", "precision", "mrr", "map", "success", "hole")
 CUT = ("precision", "success", "hole")
 """What has no meaning without a cut-off."""
 
-_SHOWN = 4
-
-
-@lru_cache(maxsize=256)
-def _metrics(name: str, k: int | None) -> tuple[Metric, ...]:
-    whole = name if k is None else f"{name}@{k}"
-    hole = name == "hole"
-    zero_one = "mean01" if name == "success" else "mean"
-    return (
-        Metric(
-            whole,
-            kind=zero_one,  # type: ignore[arg-type]
-            higher_is_better=not hole,
-            bounds=(0.0, 1.0),
-            on_error=1.0 if hole else 0.0,
-            primary=name == "ndcg",
-        ),
-    )
-
-
-class _Ranked(OneAnswer):
-    """What both kinds of measures share: reading the ranking and the judgements."""
-
-    __slots__ = ()
-    name: str
-    k: int | None
-    ties: str
-
-    def measure(self, ranking: Ranking, judged: Mapping[str, int]) -> float:
-        """The value for a ranking."""
-        raise NotImplementedError
-
-    @property
-    def least(self) -> int:
-        """The lowest grade that is relevant."""
-        return 1
-
-    @property
-    def metrics(self) -> tuple[Metric, ...]:
-        """One, named after the scorer and its cut-off."""
-        return _metrics(self.name, self.k)
-
-    def mark(self, sample: Sample, response: Response) -> Mapping[str, Score]:
-        """Measure the ranking; an answer that is none, or is empty, is not scorable."""
-        judged = judgements(sample, self._least_needed)
-        value, reason = answer_json(response)
-        ranking = _rankings.read(value) if reason is None else reason
-        if not isinstance(ranking, Ranking):
-            return unscorable(self.metrics, ranking)
-        about = self._places(ranking, judged)
-        score = Score(self.measure(ranking, judged), answer=shown(", ".join(ranking.ids[:3])), reason=about)
-        return {self.metrics[0].name: score}
-
-    def problem(self, sample: Sample) -> str | None:
-        """A target without judgements, or without a relevant document."""
-        return trouble(lambda one: judgements(one, self._least_needed), sample)
-
-    @property
-    def _least_needed(self) -> int | None:
-        return None if self.name == "hole" else self.least
-
-    def _places(self, ranking: Ranking, judged: Mapping[str, int]) -> str:
-        """Where the relevant documents stand under the rule of trec_eval, for the person who reads the report."""
-        wanted = [name for name, grade in judged.items() if grade >= self.least]
-        numbers = {name: float(number) for number, name in enumerate(wanted, 1)}
-        order, _ = _rankings.along(ranking, numbers, other=0.0, depth=None, ties="trec", good=1)
-        ranks = {wanted[int(number) - 1]: rank for rank, number in enumerate(order, 1) if number}
-        found = sorted(ranks, key=ranks.__getitem__)
-        shown_at = ", ".join(f"{name[:60]} at {ranks[name]}" for name in found[:_SHOWN])
-        missing = [name[:60] for name in wanted if name not in ranks]
-        parts = [f"{len(found)} of {len(wanted)} relevant found" + (f": {shown_at}" if found else "")]
-        if missing:
-            parts.append(f"not found: {', '.join(missing[: _SHOWN - 1])}" + (" ..." if len(missing) >= _SHOWN else ""))
-        return "; ".join(parts)[:500]
-
 
 @dataclass(frozen=True, slots=True)
-class Gain(_Ranked):
+class Gain(Ranked):
     """Normalised discounted cumulative gain of a ranking, 0..1 (trec_eval's `ndcg` and `ndcg_cut`).
 
     `name` = ndcg. `k` = cut-off of ranking and ideal, none: the whole ranking. `gain` = linear (the grade), or exp
     (2^grade - 1, Burges et al. 2005). `ties` = trec (score descending, then id descending in byte order), expected
-    (mean over all orders of tied documents) or worst. Scores are compared in single precision.
+    (mean over all orders of tied documents) or worst. Scores are compared in single precision. `empty` = what becomes
+    of a query without judgements: refuse (found before the run), or skip (it counts nowhere).
     """
 
     name: str = "ndcg"
     k: int | None = None
     gain: str = "linear"
     ties: str = "trec"
+    empty: str = "refuse"
 
     def __post_init__(self) -> None:
-        _check(self.name, self.k, self.ties)
+        _check(self)
         choose("gain", self.gain, _rankings.GAINS)
 
     def measure(self, ranking: Ranking, judged: Mapping[str, int]) -> float:
@@ -119,23 +47,25 @@ class Gain(_Ranked):
 
 
 @dataclass(frozen=True, slots=True)
-class Binary(_Ranked):
+class Binary(Ranked):
     """A measure of relevant and other documents, 0..1 (trec_eval's `recall`, `P`, `recip_rank`, `map`, `success`).
 
     `name` = recall (of all relevant documents), precision (always divided by `k`), mrr (1 / rank of the first relevant
     one), map (mean precision at relevant ones, divided by all relevant ones), success (whether one is among the first
     `k`), hole (share of the first `k` that nobody judged: lower is better). `k` = cut-off; recall, mrr and map go
     without. `level` >= 1 = lowest grade that is relevant. `ties` = trec (score descending, then id descending in byte
-    order), expected (mean over all orders of tied documents) or worst. Scores are compared in single precision.
+    order), expected (mean over all orders of tied documents) or worst. Scores are compared in single precision. `empty`
+    = what becomes of a query without judgements: refuse (found before the run), or skip (it counts nowhere).
     """
 
     name: str = "recall"
     k: int | None = None
     level: int = 1
     ties: str = "trec"
+    empty: str = "refuse"
 
     def __post_init__(self) -> None:
-        _check(self.name, self.k, self.ties)
+        _check(self)
         if type(self.level) is not int or self.level < 1:
             raise ValueError(f"level={self.level!r} must be a whole number from 1 on")
 
@@ -167,32 +97,29 @@ class Binary(_Ranked):
         return sum(first) / len(first)
 
 
-def judgements(sample: Sample, least: int | None = None) -> dict[str, int]:
-    """The grades of a sample's documents, whole numbers >= 0; a list of ids gives grade 1 to each.
-
-    Raises ValueError for a target that is none, and (with `least`) when no document has at least that grade.
-    """
-    target = sample.target
-    if isinstance(target, (list, tuple)):
-        target = dict.fromkeys(target, 1) if all(isinstance(name, str) for name in target) else None
-    if not isinstance(target, Mapping):
-        raise ValueError(f"the target is {kind(sample.target)}; judgements are needed: document id -> grade")  # noqa: TRY004 - bad data
-    if not target:
-        raise ValueError("the query has no judgements: the target is empty")
-    found: dict[str, int] = {}
-    for name, grade in target.items():
-        if isinstance(grade, bool) or not isinstance(grade, (int, float)) or grade != grade // 1 or grade < 0:
-            raise ValueError(
-                f"the grade of document {str(name)[:80]!r} is {grade!r:.40}; whole numbers from 0 on are needed"
-            )
-        found[str(name)] = int(grade)
-    if least is not None and max(found.values()) < least:
-        raise ValueError(f"the query has no relevant document: no grade of its judgements reaches {least}")
-    return found
+def _ranking(response: Response) -> Ranking | str:
+    """What was ranked: the answer, else what a system says it retrieved for its answer (`meta.ranking`)."""
+    inside = response.meta.get("ranking")
+    if inside is not None and failure(response) is None and not _holds_ranking(response.output):
+        return _rankings.read(inside)
+    value, reason = answer_json(response)
+    return _rankings.read(value) if reason is None else reason
 
 
-def _check(name: str, k: int | None, ties: str) -> None:
-    choose("ties", ties, _rankings.TIES)
+def _holds_ranking(output: Any) -> bool:
+    return isinstance(output, (list, tuple)) or (isinstance(output, Mapping) and "ranking" in output)
+
+
+def passages(target: Any) -> Any:
+    """The judgements of a target: its field `passages` (a list or an object), else the target itself."""
+    inside = target.get("passages") if isinstance(target, Mapping) else None
+    return inside if isinstance(inside, (list, tuple, Mapping)) else target
+
+
+def _check(measure: _Ranked) -> None:
+    name, k = measure.name, measure.k
+    choose("ties", measure.ties, _rankings.TIES)
+    choose("empty", measure.empty, ("refuse", "skip"))
     if k is not None and (type(k) is not int or k < 1):
         raise ValueError(f"k={k!r} must be a whole number from 1 on")
     if k is None and name in CUT:
