@@ -55,11 +55,13 @@ class Sandbox:
         allowed = limits if isinstance(limits, Limits) else build(Limits, limits)
         ask, stop = os.pipe()
         try:
-            running = asyncio.wrap_future(self._threads.submit(self._run, program, allowed, ask))
+            waiting = self._threads.submit(self._run, program, allowed, ask)
+            running = asyncio.wrap_future(waiting)
             try:
                 return await asyncio.shield(running)
             except asyncio.CancelledError:
-                os.write(stop, b"!")
+                if not waiting.cancel():
+                    os.write(stop, b"!")
                 await asyncio.wait([running])
                 raise
         finally:

@@ -238,6 +238,15 @@ def test_where_nothing_isolates_candidates_are_skipped_with_the_reason(project, 
     assert "install bubblewrap (Debian: bubblewrap)" in " ".join(out.split())
 
 
+def test_a_user_may_insist_to_run_programs_without_isolation(project, capsys, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    out = run(
+        capsys, "run", "suites/code.yaml", "-c", "code_reference", "--limit", "2", "--workers", "1", "--unsafe-local"
+    )
+    assert "WITHOUT isolation" in " ".join(out.split())
+    assert {row["value"] for row in scores(capsys, "tests_pass")} == {1.0}
+
+
 @pytest.mark.nightly
 def test_the_whole_suite_with_its_baselines(project, capsys):
     run(

@@ -168,6 +168,25 @@ def test_cancelling_kills():
     assert asyncio.run(cancelled()) == []
 
 
+def test_what_only_waits_for_its_turn_never_starts():
+    narrow = Sandbox(concurrency=1)
+
+    async def cancelled():
+        program = [narrow.python, "-S", "-c", "import time\ntime.sleep(0.5)\nprint('first')"]
+        first = asyncio.create_task(narrow.run(program, limits=PLENTY))
+        others = [asyncio.create_task(narrow.run(["/never/started"], limits=PLENTY)) for _ in range(20)]
+        await asyncio.sleep(0.1)
+        for other in others:
+            other.cancel()
+        done = await asyncio.gather(*others, return_exceptions=True)
+        return await first, {type(one) for one in done}
+
+    first, kinds = asyncio.run(cancelled())
+    assert first.stdout == b"first\n"
+    assert kinds == {asyncio.CancelledError}
+    narrow.close()
+
+
 def _seen(marker):
     for folder in Path("/proc").iterdir():
         try:
