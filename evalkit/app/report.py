@@ -12,6 +12,7 @@ import msgspec
 from evalkit import __version__
 from evalkit.app.evidence import evidence_of, failing
 from evalkit.app.leaderboard import Standing, standings
+from evalkit.app.routing import Composed
 from evalkit.app.workspace import Workspace
 from evalkit.report.model import (
     Cell,
@@ -65,7 +66,7 @@ def _site(connection: DuckDBPyConnection, workspace: Workspace) -> Site:
         title=workspace.root.name or "evalkit",
         generated=f"as of {newest}",
         version=__version__,
-        suites=tuple(_suite(connection, name, members) for name, members in suites.items()),
+        suites=tuple(_suite(connection, workspace, name, members) for name, members in suites.items()),
         runs=tuple(_run(connection, row) for row in chosen),
         media=partial(_bytes, workspace),
     )
@@ -78,9 +79,10 @@ def _bytes(workspace: Workspace, ref: str) -> bytes | None:
         return None
 
 
-def _suite(connection: DuckDBPyConnection, name: str, members: Sequence[Standing]) -> SuitePage:
+def _suite(connection: DuckDBPyConnection, workspace: Workspace, name: str, members: Sequence[Standing]) -> SuitePage:
     first = members[0].entry
     spec, family, samples, card = _about(connection, first)
+    composed = Composed(connection, workspace, members)
     return SuitePage(
         name=name,
         family=family,
@@ -97,6 +99,8 @@ def _suite(connection: DuckDBPyConnection, name: str, members: Sequence[Standing
         notes=_notes(connection, spec, members),
         sql=_derive(name, members),
         evidence=tuple(evidence_of(connection, members)),
+        routing=composed.routing() if family == "systems" else None,
+        stages=composed.stages(),
     )
 
 

@@ -265,7 +265,7 @@ class CellContext:
     def __init__(self, asker: Asker, work: Work, numbers: Iterator[int] | None = None) -> None:
         self._asker, self.work = asker, work
         self._numbers = count(1) if numbers is None else numbers
-        self._taken: list[tuple[int, Step, list[list[Any]]]] = []
+        self._taken: list[tuple[int, list[Step], list[list[Any]]]] = []
         self._asked: dict[str, int] = {}
 
     def inside(self) -> CellContext:
@@ -315,22 +315,30 @@ class CellContext:
         return money_of(response, self.work.model, self._asker.settings.money)
 
     def took(self, number: int, step: Step, candidate: Candidate, response: Response) -> None:
-        """Keep a finished call inside the cell as a step, with what it used; those inside it take its place."""
-        inner = response.meta.get(STAGES)
-        if inner:
-            self._taken.append((number, step, [[f"{step.stage}/{name}", *rest] for name, *rest in inner]))
-            return
-        error = response.error.kind.value if response.error is not None else None
-        model = self._asker.priced_as(candidate)
-        stage = [step.stage, model, dict(response.usage), response.seconds, step.cached, error]
-        self._taken.append((number, step, [stage]))
+        """Keep a finished call inside the cell as a step, with what it used; calls inside it are steps too.
+
+        Among the stages those inside take its place: what they used is what it used.
+        """
+        inner = [Step(f"{step.stage}/{one.stage}", one.key, cached=one.cached or step.cached) for one in response.trace]
+        stages = [
+            [f"{step.stage}/{name}", model, usage, seconds, cached or step.cached, error]
+            for name, model, usage, seconds, cached, error in response.meta.get(STAGES, ())
+        ]
+        if not stages:
+            error = response.error.kind.value if response.error is not None else None
+            model = self._asker.priced_as(candidate)
+            stages = [[step.stage, model, dict(response.usage), response.seconds, step.cached, error]]
+        self._taken.append((number, [step, *inner], stages))
 
     def taken(self) -> tuple[list[Step], list[list[Any]]]:
         """The calls so far in the order in which they were asked for; and of each, also of those inside one: stage,
         model, usage, seconds, whether its answer was known, its error.
         """
         ordered = sorted(self._taken, key=lambda one: one[0])
-        return [step for _, step, _ in ordered], [stage for _, _, stages in ordered for stage in stages]
+        return (
+            [step for _, steps, _ in ordered for step in steps],
+            [stage for _, _, stages in ordered for stage in stages],
+        )
 
     def next_ordinal(self, key: str) -> int:
         """How often this cell has asked this question before."""

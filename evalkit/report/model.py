@@ -109,6 +109,58 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class GainRow:
+    """A system against the random mix of its suite's cheapest and best part at the system's own cost.
+
+    `cost` is per sample in the unit of `Routing`, None = a price is unknown; then there is no `mix` and no `gain`.
+    `verdict`: better, no better, worse, undecided (no interval) or unknown (a price is).
+    """
+
+    candidate: str
+    quality: float
+    cost: float | None
+    mix: float | None = None
+    share: float | None = None
+    gain: Cell | None = None
+    verdict: str = "unknown"
+    regret: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """What systems gain over mixing parts at random. `unit` of costs: USD, or s (seconds of computing) for free parts.
+
+    `area` = what the systems add to the area under the hull of the parts (`area_parts` alone).
+    """
+
+    unit: Literal["USD", "s"]
+    cheapest: str
+    best: str
+    rows: tuple[GainRow, ...]
+    oracle: float
+    oracle_cost: float
+    area: Cell | None = None
+    area_parts: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StageRow:
+    """The calls of a system at one stage. `usd` = the known part of the cost, `unpriced` calls have no price.
+
+    `known` calls were answered from the store; `p50_s` is over all that have a time.
+    """
+
+    candidate: str
+    stage: str
+    calls: int
+    known: int
+    failed: int
+    usd: float
+    unpriced: int
+    p50_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class SuitePage:
     """One suite: its leaderboard and what stands behind it.
 
@@ -131,6 +183,8 @@ class SuitePage:
     notes: tuple[Note, ...] = ()
     sql: str = ""
     evidence: Iterable[Evidence] = ()
+    routing: Routing | None = None
+    stages: tuple[StageRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,7 @@ def _environment() -> Environment:
     }
     env.globals |= {
         "value_text": text.value_text,
+        "plain_value": text.plain_value,
         "interval_text": text.interval_text,
         "dropped_text": text.dropped_text,
     }

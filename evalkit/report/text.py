@@ -135,6 +135,11 @@ def value_text(cell: Cell, unit: str) -> str:
     return f"{numbers([cell.value, cell.low, cell.high], unit)[0]}{f' {unit}' if unit else ''}"
 
 
+def plain_value(value: float, unit: str) -> str:
+    """A number in the way of `value_text`, without an interval to decide its decimals."""
+    return value_text(Cell(value), unit)
+
+
 def interval_text(cell: Cell, unit: str) -> str:
     """`[77.1, 86.0]`; empty without an interval."""
     if cell.value is None or cell.low is None or cell.high is None:
