@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache, partial
 from typing import Any
 
-from evalkit.core.fold import Fold, Sums
 from evalkit.core.options import build
-from evalkit.core.types import Metric, Response, Sample, Score
-from evalkit.scorers import _folds, _rankings
-from evalkit.scorers._answers import answer_json, failure, shown
-from evalkit.scorers._base import OneAnswer, choose, trouble, unscorable
+from evalkit.scorers import _rankings
+from evalkit.scorers._base import choose
+from evalkit.scorers._ranked import Ranked
 from evalkit.scorers._rankings import Ranking
-from evalkit.scorers._targets import kind
 
 NAMES = ("ndcg", "recall", "precision", "mrr", "map", "success", "hole")
 CUT = ("precision", "success", "hole")
@@ -97,26 +93,7 @@ class Binary(Ranked):
         return sum(first) / len(first)
 
 
-def _ranking(response: Response) -> Ranking | str:
-    """What was ranked: the answer, else what a system says it retrieved for its answer (`meta.ranking`)."""
-    inside = response.meta.get("ranking")
-    if inside is not None and failure(response) is None and not _holds_ranking(response.output):
-        return _rankings.read(inside)
-    value, reason = answer_json(response)
-    return _rankings.read(value) if reason is None else reason
-
-
-def _holds_ranking(output: Any) -> bool:
-    return isinstance(output, (list, tuple)) or (isinstance(output, Mapping) and "ranking" in output)
-
-
-def passages(target: Any) -> Any:
-    """The judgements of a target: its field `passages` (a list or an object), else the target itself."""
-    inside = target.get("passages") if isinstance(target, Mapping) else None
-    return inside if isinstance(inside, (list, tuple, Mapping)) else target
-
-
-def _check(measure: _Ranked) -> None:
+def _check(measure: Gain | Binary) -> None:
     name, k = measure.name, measure.k
     choose("ties", measure.ties, _rankings.TIES)
     choose("empty", measure.empty, ("refuse", "skip"))
