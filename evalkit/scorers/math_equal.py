@@ -13,6 +13,7 @@ from evalkit.scorers import _math
 from evalkit.scorers._base import TextScorer, listed, trouble
 from evalkit.scorers._targets import texts
 
+EXTRA = "math"
 _METRICS = (Metric("math_equal", kind="mean01", bounds=(0.0, 1.0), primary=True),)
 
 
