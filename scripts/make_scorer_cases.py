@@ -123,6 +123,57 @@ def auc_cases() -> list[Case]:
     return [*cases, {"name": "one class is undefined", "spec": "auc", "items": one, "value": {"auc": None}}]
 
 
+def average_precision_cases() -> list[Case]:
+    """Area under the precision-recall curve, one against the rest for several classes."""
+    from sklearn.metrics import average_precision_score
+    from sklearn.preprocessing import label_binarize
+
+    def several_classes(truth: list[str], chances: list[list[float]]) -> float:
+        return float(average_precision_score(label_binarize(truth, classes=list("abc")), chances, average="macro"))
+
+    cases = probability_cases("average_precision", average_precision_score, several_classes)
+    none = {"name": "no positive is undefined", "items": [item(0, 0.2), item(0, 0.7)]}
+    every = {"name": "only positives", "items": [item(1, 0.2), item(1, 0.7)]}
+    cases.append({**none, "spec": "average_precision", "value": {"average_precision": None}})
+    found = value(average_precision_score([1, 1], [0.2, 0.7]))
+    return [*cases, {**every, "spec": "average_precision", "value": {"average_precision": found}}]
+
+
+def _gaps(hits: list[float], sure: list[float], bins: int) -> dict[str, float]:
+    """Mean and largest gap of scikit-learn's quantile bins: equal ones where `bins` divides the number of samples."""
+    from sklearn.calibration import calibration_curve
+
+    assert len(hits) % bins == 0
+    assert len(set(sure)) == len(sure)
+    right, stated = calibration_curve(hits, sure, n_bins=bins, strategy="quantile")
+    gaps = abs(right - stated)
+    assert len(gaps) == bins
+    return {"ece": value(gaps.mean()), "mce": value(gaps.max())}
+
+
+def calibration_cases() -> list[Case]:
+    """Calibration error over equal bins: one probability, that of a named class, the best of three labels."""
+    pairs = [(p, y) for p, y in {p: y for y, p in binary_pairs(9, 140, 5)}.items() if 0 < p < 1][:100]
+    truth, sure = [y for _, y in pairs], [p for p, _ in pairs]
+    items = [item(y, p if i % 2 else {"probability": p}) for i, (p, y) in enumerate(pairs)]
+    yes = [item("yes" if y else "no", {"probabilities": {"yes": p, "no": round(1 - p, 5)}}) for p, y in pairs]
+    best = {max(p.values()): (t, p) for t, p in several(10, 110)}
+    rows = list(best.values())[:60]
+    labels = [item(t, {"probabilities": p}) for t, p in rows]
+    hits = [float(p[t] == max(p.values())) for t, p in rows]
+    return [
+        {"name": "binary", "spec": "calibration", "items": items, "value": _gaps(truth, sure, 10)},
+        {"name": "four bins", "spec": "calibration(bins=4)", "items": items, "value": _gaps(truth, sure, 4)},
+        {"name": "positive", "spec": "calibration(positive='yes')", "items": yes, "value": _gaps(truth, sure, 10)},
+        {
+            "name": "best of three labels",
+            "spec": "calibration(bins=6)",
+            "items": labels,
+            "value": _gaps(hits, [max(p.values()) for _, p in rows], 6),
+        },
+    ]
+
+
 def log_loss_cases() -> list[Case]:
     """Log loss, clipped."""
     from sklearn.metrics import log_loss
@@ -246,6 +297,8 @@ def latency_cases() -> list[Case]:
 MADE: dict[str, tuple[str, Callable[[], list[Case]]]] = {
     "classification": ("scikit-learn", classification_cases),
     "auc": ("scikit-learn", auc_cases),
+    "average_precision": ("scikit-learn", average_precision_cases),
+    "calibration": ("scikit-learn", calibration_cases),
     "log_loss": ("scikit-learn", log_loss_cases),
     "brier": ("scikit-learn", brier_cases),
     "regression": ("scikit-learn", regression_cases),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Columns = Mapping[str, Floats]
+Area = Callable[[Floats, npt.NDArray[np.bool_], Floats], Floats]
 
 _TIE = 1e-9
 
@@ -83,29 +84,105 @@ def auc(score: Floats, positive: npt.NDArray[np.bool_], weights: Floats) -> Floa
     return divide((ones * below).sum(axis=1), ones.sum(axis=1) * zeros.sum(axis=1))
 
 
+def precision_area(score: Floats, positive: npt.NDArray[np.bool_], weights: Floats) -> Floats:
+    """Weighted average precision, [B]: sum over thresholds of (recall - recall before) x precision.
+
+    `score` [n] finite, `positive` [n], `weights` [B, n]; equal scores are one threshold. NaN where no positive has
+    weight. Equals scikit-learn's `average_precision_score`.
+    """
+    if not score.size:
+        return np.full(weights.shape[0], np.nan)
+    order = np.argsort(-score, kind="stable")
+    ordered, label, weight = score[order], positive[order], weights[:, order]
+    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+    ones = np.add.reduceat(weight * label, starts, axis=1)
+    taken = np.cumsum(np.add.reduceat(weight, starts, axis=1), axis=1)
+    precise = np.nan_to_num(divide(np.cumsum(ones, axis=1), taken))
+    return divide((ones * precise).sum(axis=1), ones.sum(axis=1))
+
+
 def roc_auc(columns: Columns, weights: Floats) -> Floats:
-    """Binary AUC of columns `value` and `positive`, or the macro average of one class against the rest, [B].
+    """Area under the ROC curve as `against_the_rest` takes it, [B]."""
+    return against_the_rest(columns, weights, area=auc)
+
+
+def average_precision(columns: Columns, weights: Floats) -> Floats:
+    """Average precision as `against_the_rest` takes it, [B]."""
+    return against_the_rest(columns, weights, area=precision_area)
+
+
+def against_the_rest(columns: Columns, weights: Floats, *, area: Area) -> Floats:
+    """Binary area of columns `value` and `positive`, or the macro average of one class against the rest, [B].
 
     With several classes the columns are `s:<class>` (probability, absent = 0) and `t:<class>` (1 for the true one); a
-    class without a positive or a negative in a resample is left out of its average. NaN when binary and multi-class
-    answers are mixed.
+    class whose area a resample leaves undefined is left out of its average. NaN when binary and multi-class answers
+    are mixed.
     """
     classes = [name[2:] for name in columns if name.startswith("t:")]
     binary = columns.get("positive")
     if binary is not None and not classes:
         value, weight = _present(columns["value"], weights)
-        return auc(value, binary[~np.isnan(columns["value"])] > 0, weight)
+        return area(value, binary[~np.isnan(columns["value"])] > 0, weight)
     if binary is not None or not classes:
         return np.full(weights.shape[0], np.nan)
     rows = ~np.isnan(columns["value"])
     absent = np.zeros(rows.size)
     each = np.stack(
         [
-            auc(np.nan_to_num(columns.get(f"s:{c}", absent))[rows], columns[f"t:{c}"][rows] == 1, weights[:, rows])
+            area(np.nan_to_num(columns.get(f"s:{c}", absent))[rows], columns[f"t:{c}"][rows] == 1, weights[:, rows])
             for c in classes
         ]
     )
     return divide(np.nansum(each, axis=0), (~np.isnan(each)).sum(axis=0))
+
+
+def calibration_gaps(columns: Columns, weights: Floats, *, bins: int, largest: bool) -> Floats:
+    """Expected calibration error of columns `value` (confidence) and `hit`, or the `largest` gap of a bin, [B].
+
+    Bins of equal mass in the order of confidence. A block of equal confidences that a boundary cuts lies on both sides
+    in proportion, so that order and doubling change nothing. NaN where no weight is left.
+    """
+    confidence, hit = columns["value"], columns.get("hit")
+    if hit is None or not confidence.size:
+        return np.full(weights.shape[0], np.nan)
+    rows = ~np.isnan(confidence)
+    gaps = (hit - confidence)[rows]
+    edges = np.linspace(0.0, 1.0, bins + 1)
+    each = np.abs(np.diff(upper_share(confidence[rows], gaps, weights[:, rows], shares=edges), axis=1))
+    found: Floats = each.max(axis=1) * bins if largest else each.sum(axis=1)
+    return found
+
+
+def gain(columns: Columns, weights: Floats, *, share: float, over_chance: bool) -> Floats:
+    """Share of the positives among the `share` (0..1) of highest column `value`, [B]; `over_chance`: divided by it.
+
+    Equal values come in every order equally often. NaN where no positive has weight.
+    """
+    positive = columns.get("positive")
+    if positive is None or not positive.size:
+        return np.full(weights.shape[0], np.nan)
+    rows = ~np.isnan(columns["value"])
+    found = upper_share(columns["value"][rows], positive[rows], weights[:, rows], shares=np.array([share, 1.0]))
+    caught = divide(found[:, 0], found[:, 1])
+    return caught / share if over_chance else caught
+
+
+def upper_share(score: Floats, amount: Floats, weights: Floats, *, shares: Floats) -> Floats:
+    """Weighted sums of `amount` over the given shares of the weight with the highest `score`, [B, shares].
+
+    Sums are divided by the whole weight; equal scores share their sum evenly. NaN where there is no weight.
+    """
+    if not score.size:
+        return np.full((weights.shape[0], shares.size), np.nan)
+    order = np.argsort(-score, kind="stable")
+    ordered, weight = score[order], weights[:, order]
+    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+    first = np.zeros((weights.shape[0], 1))
+    mass = np.concatenate([first, np.cumsum(np.add.reduceat(weight, starts, axis=1), axis=1)], axis=1)
+    total = np.concatenate([first, np.cumsum(np.add.reduceat(weight * amount[order], starts, axis=1), axis=1)], axis=1)
+    whole = mass[:, -1:]
+    reached, sums = divide(mass, whole), divide(total, whole)
+    return np.stack([np.interp(shares, x, y) for x, y in zip(reached, sums, strict=True)])
 
 
 def _present(value: Floats, weights: Floats) -> tuple[Floats, Floats]:

@@ -40,7 +40,8 @@ class ProbabilityScorer(OneAnswer):
         if reason is None:
             forecast = read(standard(value), truth, self.positive)
             if isinstance(forecast, Forecast):
-                return {self.metrics[0].name: self.judge(forecast)}
+                score = self.judge(forecast)
+                return {one.name: score for one in self.metrics}
             reason = forecast
         return unscorable(self.metrics, reason)
 
@@ -72,10 +73,18 @@ def _binary(p: float, truth: str, positive: str | None) -> Forecast:
     if positive is not None:
         return Forecast({"0": 1.0 - p, "1": p}, "1" if truth == label(positive) else "0", binary=True)
     if truth.lower() not in _TRUTHS:
-        raise ValueError(
-            f"the target {truth!r} is neither 0/1 nor false/true; say which class the number is for: positive="
-        )
+        raise ValueError(_which(truth))
     return Forecast({"0": 1.0 - p, "1": p}, _TRUTHS[truth.lower()], binary=True)
+
+
+def binary_truth(sample: Sample) -> str | None:
+    """What is wrong with a target that must be 0/1 or false/true, or None."""
+    truth = _truth(sample)
+    return None if truth.lower() in _TRUTHS else _which(truth)
+
+
+def _which(truth: str) -> str:
+    return f"the target {truth!r} is neither 0/1 nor false/true; say which class the number is for: positive="
 
 
 def _several(given: Any, truth: str, positive: str | None) -> Forecast | str:
@@ -107,6 +116,16 @@ def _chance(value: Any) -> float | str:
 def by_truth(forecast: Forecast, loss: Callable[[Forecast], float]) -> Score:
     """A score whose shown answer is the probability of the true label."""
     return Score(loss(forecast), answer=f"{forecast.chances.get(forecast.truth, 0.0):.6g}")
+
+
+def by_rank(forecast: Forecast) -> Score:
+    """Columns for a fold over ranks: `value` and `positive`, or `s:<label>` and `t:<label>` for several labels."""
+    chances, truth = forecast.chances, forecast.truth
+    if forecast.binary:
+        return Score(chances["1"], {"positive": float(truth == "1")}, answer=f"{chances['1']:.6g}")
+    parts = {f"s:{name}": p for name, p in chances.items()}
+    own = chances.get(truth, 0.0)
+    return Score(own, {**parts, f"t:{truth}": 1.0}, answer=f"{own:.6g}")
 
 
 def metric(name: str, **more: Any) -> tuple[Metric, ...]:

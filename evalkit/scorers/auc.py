@@ -9,7 +9,7 @@ from evalkit.core.fold import Fold, Whole
 from evalkit.core.options import build
 from evalkit.core.types import Metric, Score
 from evalkit.scorers._folds import roc_auc
-from evalkit.scorers._probability import Forecast, ProbabilityScorer
+from evalkit.scorers._probability import Forecast, ProbabilityScorer, by_rank
 
 _METRICS = (
     Metric("auc", kind="rank", bounds=(0.0, 1.0), fold=Fold(across=Whole(roc_auc)), on_error="undefined", primary=True),
@@ -33,12 +33,7 @@ class Auc(ProbabilityScorer):
 
     def judge(self, forecast: Forecast) -> Score:
         """Columns for the fold: `value` and `positive`, or `s:<label>` and `t:<label>`."""
-        chances, truth = forecast.chances, forecast.truth
-        if forecast.binary:
-            return Score(chances["1"], {"positive": float(truth == "1")}, answer=f"{chances['1']:.6g}")
-        parts = {f"s:{name}": p for name, p in chances.items()}
-        own = chances.get(truth, 0.0)
-        return Score(own, {**parts, f"t:{truth}": 1.0}, answer=f"{own:.6g}")
+        return by_rank(forecast)
 
 
 def make(**options: Any) -> Auc:
