@@ -28,7 +28,7 @@ def _casefold(response: Response) -> str:
 def _number(response: Response) -> str:
     marked = _FINAL_ANSWER.findall(said(response))
     found = _NUMBER.findall(marked[-1] if marked else said(response))
-    return f"{float(found[-1].replace(',', '')):.12g}" if found else _casefold(response)
+    return f"{float(found[0 if marked else -1].replace(',', '')):.12g}" if found else _casefold(response)
 
 
 def _line(response: Response) -> str:
@@ -81,7 +81,7 @@ class Vote(System):
 
     `samples` = how often each member is asked: one member asked n times is self-consistency, which needs a temperature
     above 0. `normaliser` = when two answers are the same: strip, casefold (case, spaces and punctuation apart), number
-    (the last number, after "Answer:" where that stands), line (the last line, or what follows "Answer:"), json (equal
+    (the last number, or the first after "Answer:"), line (the last line, or what follows "Answer:"), json (equal
     objects), label (the JSON field `label`, else the words). `ties` = first (of the answers with most votes the one
     that was asked for first) or none (no answer, as a refusal). Failed members do not vote; with fewer than `quorum`
     answers the answer is a failure that names them.
