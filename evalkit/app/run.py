@@ -295,7 +295,7 @@ def _confirmed(workspace: Workspace, plan: Plan, request: RunRequest, watch: Wat
 
 
 def _finish(workspace: Workspace, plan: Plan, execution: Execution | SharedExecution, watch: Watch) -> RunOutcome:
-    from evalkit.store.journals import compact, load_run
+    from evalkit.store.journals import compact_in, load_run
 
     folder = workspace.runs / plan.run_id
     report = load_run(workspace.store, folder)
@@ -309,8 +309,8 @@ def _finish(workspace: Workspace, plan: Plan, execution: Execution | SharedExecu
             "update run set status = ?, finished = ? where run_id = ?",
             [status, datetime.now(UTC).isoformat(), plan.run_id],
         )
-    if status != "interrupted":
-        compact(workspace.store, folder)
+        if status != "interrupted":
+            compact_in(connection, folder)
     code = ExitCode.INTERRUPTED if execution.stop.asked else ExitCode.INVALID if reasons else ExitCode.PASS
     watch.event("finished", run=plan.run_id, status=status, reasons=reasons)
     return RunOutcome(plan.run_id, code, tuple(reasons), tuple(entry.entry_id for entry in plan.entries))

@@ -82,8 +82,7 @@ class Store:
         All of the block or, when it is killed, nothing of it is on disk when it ends. Raises StoreError as `open`.
         """
         with self._alone():
-            _close(self._current())
-            connection = self._patiently(read_only=False, logged=False)
+            connection = self._loading()
             try:
                 yield connection
                 connection.execute("checkpoint store")
@@ -100,6 +99,17 @@ class Store:
             yield
         finally:
             self._turn.release()
+
+    def _loading(self) -> DuckDBPyConnection:
+        # A log that a killed process left is taken in first, and a store of an older schema brought up to date.
+        if self.exists and not self.path.with_name(self.path.name + ".wal").exists():
+            connection = self._patiently(read_only=False, logged=False)
+            with self._closing_on_error(connection):
+                if migrate.applied(connection, self.path) == migrate.latest():
+                    return connection
+            _close(connection)
+        _close(self._current())
+        return self._patiently(read_only=False, logged=False)
 
     def _connect(self, *, read_only: bool) -> DuckDBPyConnection:
         if not read_only:

@@ -19,7 +19,7 @@ from evalkit.store.lines import Bad, Call, GroupScores, Line, Link, NewerJournal
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-__all__ = ["Bad", "Line", "LoadReport", "compact", "load_all", "load_run", "read"]
+__all__ = ["Bad", "Line", "LoadReport", "compact", "compact_in", "load_all", "load_run", "read"]
 
 BATCH_LINES = 5_000
 BATCH_BYTES = 16 * 1024 * 1024
@@ -107,13 +107,18 @@ def compact(store: Store, run_dir: Path) -> int:
     A run that is not finished keeps its files: someone may still write them.
     """
     with store.open() as connection:
-        freed = 0
-        for path in loaded_files(connection, run_dir):
-            freed += path.stat().st_size
-            # First the row: a writer that starts again may take the same name; a file that a crash leaves behind is
-            # loaded once more without a trace.
-            connection.execute("delete from journal_load where run_id = ? and file = ?", [_run_id(path), path.name])
-            path.unlink(missing_ok=True)
+        return compact_in(connection, run_dir)
+
+
+def compact_in(connection: DuckDBPyConnection, run_dir: Path) -> int:
+    """The same on an open store."""
+    freed = 0
+    for path in loaded_files(connection, run_dir):
+        freed += path.stat().st_size
+        # First the row: a writer that starts again may take the same name; a file that a crash leaves behind is
+        # loaded once more without a trace.
+        connection.execute("delete from journal_load where run_id = ? and file = ?", [_run_id(path), path.name])
+        path.unlink(missing_ok=True)
     return freed
 
 

@@ -17,9 +17,7 @@ Row = Mapping[str, Any]
 
 def column_types(connection: DuckDBPyConnection, table: str) -> dict[str, str]:
     """Column name -> DuckDB type of a table, in their order."""
-    sql = """select column_name, data_type from duckdb_columns()
-        where table_name = ? and database_name = current_database() order by column_index"""
-    return dict(connection.execute(sql, [table]).fetchall())
+    return {name: kind for name, kind, *_ in connection.execute(f'describe "{table}"').fetchall()}
 
 
 def insert_rows(
