@@ -137,7 +137,7 @@ class Asker:
     async def _local(self, candidate: Candidate, sample: Sample, ctx: CellContext, timeout_s: float) -> Response:
         begun = time.monotonic()
         try:
-            with self._within(timeout_s):
+            with self._within(timeout_s) as ctx.deadline:
                 response = await candidate.answer(sample, ctx)
         except TimeoutError:
             return Response(error=timed_out(timeout_s), seconds=time.monotonic() - begun)
@@ -267,6 +267,7 @@ class CellContext:
         self._numbers = count(1) if numbers is None else numbers
         self._taken: list[tuple[int, list[Step], list[list[Any]]]] = []
         self._asked: dict[str, int] = {}
+        self.deadline: Deadline | None = None
 
     def inside(self) -> CellContext:
         """The context of a candidate that is asked inside this cell: its calls are numbered on, its steps its own."""
@@ -303,8 +304,18 @@ class CellContext:
         return self._asker.settings.candidate(self.work.entry, name)
 
     async def ask(self, candidate: Candidate, sample: Sample, stage: str = "") -> Response:
-        """Ask another candidate through the engine: keyed, cached, budgeted, traced."""
-        return await self._asker.sub(self, candidate, sample, stage or candidate.name)
+        """Ask another candidate through the engine: keyed, cached, budgeted, traced.
+
+        Each call has the time limit to itself; the limit of who asks counts what passes between its calls.
+        """
+        deadline = self.deadline
+        if deadline is None:
+            return await self._asker.sub(self, candidate, sample, stage or candidate.name)
+        deadline.hold()
+        try:
+            return await self._asker.sub(self, candidate, sample, stage or candidate.name)
+        finally:
+            deadline.release()
 
     def render(self, template: str, /, **variables: Any) -> str:
         """Render a prompt template in the sandbox; an undefined variable raises ValueError."""

@@ -39,13 +39,17 @@ class Deadlines:
 
 
 class Deadline:
-    """One limit; what `asyncio.timeout` is to one task."""
+    """One limit; what `asyncio.timeout` is to one task.
 
-    __slots__ = ("_among", "_cancelling", "_exceeded", "_task", "due")
+    It may be held while the task waits for what has limits of its own, and begins anew when the last of that is over.
+    """
+
+    __slots__ = ("_among", "_cancelling", "_exceeded", "_held", "_over", "_task", "due")
 
     def __init__(self, among: Deadlines) -> None:
         self._among = among
-        self._exceeded = False
+        self._exceeded = self._over = False
+        self._held = 0
 
     def __enter__(self) -> Self:
         task = asyncio.current_task()
@@ -60,11 +64,24 @@ class Deadline:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._over = True
         if not self._exceeded:
-            del self._among.waiting[self]
+            self._among.waiting.pop(self, None)
         elif self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             # Who else cancelled the task meanwhile is obeyed instead.
             raise TimeoutError from error
+
+    def hold(self) -> None:
+        """Stop counting until the matching `release`."""
+        self._held += 1
+        self._among.waiting.pop(self, None)
+
+    def release(self) -> None:
+        """Count again from now on, unless something else is still waited for or the block has been left."""
+        self._held -= 1
+        if self._held == 0 and not self._exceeded and not self._over:
+            self.due = self._among.loop.time() + self._among.seconds
+            self._among.wait_for(self)
 
     def exceed(self) -> None:
         """Cancel what is under way."""

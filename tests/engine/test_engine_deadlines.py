@@ -128,3 +128,35 @@ def test_a_limit_needs_a_task() -> None:
         return await heard
 
     assert "task" in str(run(main()))
+
+
+def test_a_held_limit_does_not_count_and_begins_anew() -> None:
+    async def waits(held: float, after: float) -> str:
+        deadlines = Deadlines(0.05)
+        try:
+            with deadlines.one() as deadline:
+                deadline.hold()
+                deadline.hold()
+                await asyncio.sleep(held)
+                deadline.release()
+                await asyncio.sleep(held)
+                deadline.release()
+                await asyncio.sleep(after)
+        except TimeoutError:
+            return "late"
+        return "in time"
+
+    assert asyncio.run(waits(0.15, 0)) == "in time"
+    assert asyncio.run(waits(0.01, 5)) == "late"
+
+
+def test_what_is_released_after_the_block_counts_no_more() -> None:
+    async def straggles() -> int:
+        deadlines = Deadlines(0.01)
+        with deadlines.one() as deadline:
+            deadline.hold()
+        deadline.release()
+        await asyncio.sleep(0.03)
+        return len(deadlines.waiting)
+
+    assert asyncio.run(straggles()) == 0
