@@ -16,6 +16,7 @@ from evalkit.scorers import _folds, _ragas
 from evalkit.scorers._answered import Said, said, wanted
 from evalkit.scorers._answers import shown
 from evalkit.scorers._base import OneAnswer, Scores, trouble, unscorable
+from evalkit.scorers._judging.showing import clean
 
 NAMES = ("faithfulness", "answer_relevancy", "context_precision")
 EXTRA = "ragas"
@@ -116,14 +117,14 @@ class Ragas(OneAnswer):
         return None
 
     def _fields(self, sample: Sample, found: Said, contexts: list[str]) -> dict[str, Any]:
-        question = sample.input[self.query]
+        question, contexts = clean(sample.input[self.query]), list(map(clean, contexts))
         if self.name == "context_precision":
             return {
                 "user_input": question,
-                "reference": wanted(sample).answers[0],
+                "reference": clean(wanted(sample).answers[0]),
                 "retrieved_contexts": contexts,
             }
-        answered = {"user_input": question, "response": found.answer}
+        answered = {"user_input": question, "response": clean(found.answer or "")}
         return {**answered, "retrieved_contexts": contexts} if self.name == "faithfulness" else answered
 
     def _how(self) -> str | None:
