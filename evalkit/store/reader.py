@@ -9,20 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
-import msgspec
-import numpy as np
-import numpy.typing as npt
 
 from evalkit.core.errors import UsageError
-from evalkit.store import bulk
 from evalkit.store.database import Store
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 QUERIES = Path(__file__).parent / "queries"
-Floats = npt.NDArray[np.float64]
-_parts = msgspec.json.Decoder(dict[str, float | None]).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,30 +30,6 @@ class Table:
         """The rows as mappings from column name to value."""
         for row in self.rows:
             yield dict(zip(self.columns, row, strict=True))
-
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """All planned cells of one entry on one metric, as arrays of equal length in scheduled order.
-
-    `status` is scored, unscorable or errored, or, where there is no score, unscored (answered), errored or missing.
-    In `value`, `worst`, `parts`, `worst_parts` and `seconds` NaN stands for "none"; parts hold one array per part.
-    """
-
-    position: npt.NDArray[np.int64]
-    sample_id: Sequence[str]
-    cluster: Sequence[str]
-    tags: Sequence[Sequence[str]]
-    repeat: npt.NDArray[np.int64]
-    split: Sequence[str | None]
-    status: npt.NDArray[Any]
-    value: Floats
-    parts: Mapping[str, Floats]
-    worst: Floats
-    worst_parts: Mapping[str, Floats]
-    answer: Sequence[str | None]
-    cached: npt.NDArray[np.bool_]
-    seconds: Floats
 
 
 @cache
@@ -97,71 +67,9 @@ def read_sql(store: Store, sql: str, *, limit: int | None = None) -> Table:
             raise UsageError(f"the SQL does not work: {error}") from error
 
 
-def known_calls(connection: DuckDBPyConnection, keys: Sequence[str], generation: int = 0) -> dict[str, str]:
-    """Call key -> call id, for the keys whose answer may be reused (no error, same generation)."""
-    with bulk.lent(connection, "wanted", {"call_key": keys}):
-        return dict(connection.execute(text_of("known_calls"), {"generation": generation}).fetchall())
-
-
-def known_responses(connection: DuckDBPyConnection, keys: Sequence[str], generation: int = 0) -> Table:
-    """The reusable answers of these keys with all response columns; ask in batches, since all outputs are in memory."""
-    with bulk.lent(connection, "wanted", {"call_key": keys}):
-        return named(connection, "known_responses", generation=generation)
-
-
-def responses(connection: DuckDBPyConnection, call_ids: Sequence[str]) -> Table:
-    """These calls with all response columns; ask in batches, since all outputs are in memory."""
-    with bulk.lent(connection, "wanted", {"call_id": call_ids}):
-        return query(connection, text_of("responses"))
-
-
-def known_scores(
-    connection: DuckDBPyConnection, call_ids: Sequence[str], sample_hashes: Sequence[str], scorer_sig: str
-) -> npt.NDArray[np.bool_]:
-    """For each (call, sample) pair, whether it has a score with this signature."""
-    known = np.zeros(len(call_ids), dtype=np.bool_)
-    with bulk.lent(
-        connection, "wanted", {"call_id": call_ids, "sample_hash": sample_hashes, "place": range(len(call_ids))}
-    ):
-        rows = connection.execute(text_of("known_scores"), {"scorer_sig": scorer_sig}).fetchall()
-    known[[row[0] for row in rows]] = True
-    return known
-
-
-def observations(connection: DuckDBPyConnection, entry_id: str, scorer_sig: str, metric: str) -> Observed:
-    """All planned cells of an entry with their score on one metric, as arrays."""
-    params = {"entry_id": entry_id, "scorer_sig": scorer_sig, "metric": metric}
-    rows = connection.execute(text_of("observations"), params).fetchall()
-    columns = list(zip(*rows, strict=True)) if rows else [()] * 14
-    position, sample, cluster, tags, repeat, split, status, value, parts, worst, worst_parts, answer, cached, s = (
-        columns
-    )
-    return Observed(
-        position=np.array(position, dtype=np.int64),
-        sample_id=sample,
-        cluster=cluster,
-        tags=tags,
-        repeat=np.array(repeat, dtype=np.int64),
-        split=split,
-        status=np.array(status, dtype=np.str_),
-        value=_floats(value),
-        parts=_by_part(parts),
-        worst=_floats(worst),
-        worst_parts=_by_part(worst_parts),
-        answer=answer,
-        cached=np.array(cached, dtype=np.bool_),
-        seconds=_floats(s),
-    )
-
-
 def entry_counts(connection: DuckDBPyConnection, entry_ids: Sequence[str]) -> Table:
     """Per entry: planned, answered, errored, missing, cached."""
     return named(connection, "entry_counts", entry_ids=list(entry_ids))
-
-
-def metric_counts(connection: DuckDBPyConnection, entry_id: str) -> Table:
-    """Per scorer and metric of an entry: scored, unscorable, errored."""
-    return named(connection, "metric_counts", entry_id=entry_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,11 +120,6 @@ def sample_record(
     return named(connection, "sample_record", sample_id=sample_id, run_id=run_id, suite=suite)
 
 
-def leaderboard(connection: DuckDBPyConnection, suite: str | None = None) -> Table:
-    """The newest complete entries with their results, of one suite or of all."""
-    return named(connection, "leaderboard", suite=suite)
-
-
 def runs(connection: DuckDBPyConnection) -> Table:
     """All runs, newest first, with entries, cells, calls, errors and money."""
     return query(connection, text_of("runs"))
@@ -225,11 +128,6 @@ def runs(connection: DuckDBPyConnection) -> Table:
 def cost_by_stage(connection: DuckDBPyConnection, run_id: str | None = None) -> Table:
     """What was spent by suite, candidate and stage."""
     return named(connection, "cost_by_stage", run_id=run_id)
-
-
-def usage_totals(connection: DuckDBPyConnection, run_id: str | None = None) -> Table:
-    """Unit counts by suite, candidate, model and unit."""
-    return named(connection, "usage_totals", run_id=run_id)
 
 
 def _fetched(found: Any) -> Table:
@@ -244,18 +142,3 @@ def _fetched(found: Any) -> Table:
 
 def _iso(place: int) -> str:
     return f"replace(replace(cast(#{place} as varchar), ' ', 'T'), '+00', 'Z')"
-
-
-def _floats(values: Sequence[float | None]) -> Floats:
-    return np.array(values, dtype=np.float64)
-
-
-def _by_part(texts: Sequence[str | None]) -> dict[str, Floats]:
-    found: dict[str, Floats] = {}
-    for row, text in enumerate(texts):
-        for name, value in _parts(text).items() if text else ():
-            if name not in found:
-                found[name] = np.full(len(texts), np.nan)
-            if value is not None:
-                found[name][row] = value
-    return found

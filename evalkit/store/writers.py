@@ -1,4 +1,4 @@
-"""What app writes: runs, plans, data, results, prices; writing the same thing twice changes nothing.
+"""What app writes: runs, suites, data, results, prices; writing the same thing twice changes nothing.
 
 Rows are mappings from column name to value, as `docs/store.md` lists the columns. All writers take an open connection;
 several of them inside one `transaction(connection)` are all or nothing.
@@ -13,15 +13,10 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from evalkit.store import bulk
-from evalkit.store.database import transaction
-from evalkit.store.journals import write_answers, write_problems
 from evalkit.store.rows import Row, insert_rows
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-CellRow = tuple[int, str, str, int, str | None, str]
-"""position, sample_id, sample_hash, repeat, split_id, call_key."""
 
 _RESULT_KEY = ("entry_id", "scorer_sig", "metric", "slice")
 _SAMPLE_KEY = ("data_hash", "sample_id", "sample_hash")
@@ -30,11 +25,6 @@ _SAMPLE_KEY = ("data_hash", "sample_id", "sample_hash")
 def put_run(connection: DuckDBPyConnection, run: Row) -> None:
     """Begin a run: run_id, identity, started (ISO), status, command, versions, git_commit, git_branch, git_dirty."""
     insert_rows(connection, "run", [run], key=("run_id",))
-
-
-def finish_run(connection: DuckDBPyConnection, run_id: str, status: str, finished: str | None) -> None:
-    """Say how a run ended, and when (ISO); `finished` None marks a run as going on again."""
-    connection.execute("update run set status = ?, finished = ? where run_id = ?", [status, finished, run_id])
 
 
 def put_data_set(connection: DuckDBPyConnection, data_set: Row, samples: Iterable[Row]) -> bool:
@@ -84,29 +74,6 @@ def update_entry_status(
     )
 
 
-def put_cells(connection: DuckDBPyConnection, entry_id: str, cells: Iterable[CellRow]) -> int:
-    """Plan the cells of an entry, in batches. Returns how many were new."""
-    names = ("position", "sample_id", "sample_hash", "repeat", "split_id", "call_key")
-    written = 0
-    with transaction(connection):
-        for batch in bulk.batches(cells):
-            columns = {name: bulk.text(values) for name, values in zip(names, zip(*batch, strict=True), strict=True)}
-            columns["entry_id"] = [entry_id] * len(batch)
-            written += bulk.insert(connection, "cell", columns, ("entry_id", "position"))
-    return written
-
-
-def put_answers(
-    connection: DuckDBPyConnection, entry_id: str, answers: Iterable[tuple[int, str]], *, cached: bool = True
-) -> int:
-    """Say which known call answers which cell: (position, call_id). Returns how many cells were without an answer."""
-    with transaction(connection):
-        return sum(
-            write_answers(connection, [(entry_id, position, call_id, cached, False) for position, call_id in batch])
-            for batch in bulk.batches(answers)
-        )
-
-
 def put_signatures(connection: DuckDBPyConnection, signatures: Iterable[Row]) -> int:
     """Keep what a scorer_sig stands for: scorer_sig, spec, version, libraries (JSON), extraction."""
     return insert_rows(connection, "signature", signatures, key=("scorer_sig",))
@@ -131,9 +98,3 @@ def put_costs(connection: DuckDBPyConnection, costs: Iterable[tuple[str, float |
     """Keep what calls cost: (call_id, usd, dated). An earlier price of the same call is replaced; None is unknown."""
     rows: Iterable[Mapping[str, Any]] = ({"call_id": c, "usd": usd, "dated": dated} for c, usd, dated in costs)
     return insert_rows(connection, "cost", rows, key=("call_id",), replace=True)
-
-
-def put_problems(connection: DuckDBPyConnection, run_id: str, problems: Iterable[tuple[str | None, str, str]]) -> int:
-    """Keep what a reader of a run must know: (entry_id or None, kind, message). Returns how many were new."""
-    with transaction(connection):
-        return sum(write_problems(connection, run_id, batch) for batch in bulk.batches(problems))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from evalkit.store import writers
+from evalkit.store.bulk import insert
 from evalkit.store.database import Store
 from evalkit.store.journals import load_run
 
@@ -152,6 +154,19 @@ def sample_rows(count: int = 3) -> list[dict[str, Any]]:
     ]
 
 
+def put_cells(connection: Any, entry_id: str, cells: Iterable[tuple[int, str, str, int, str | None, str]]) -> None:
+    """Plan cells: position, sample_id, sample_hash, repeat, split_id, call_key; a position that is there stays."""
+    names = ("position", "sample_id", "sample_hash", "repeat", "split_id", "call_key")
+    rows = list(cells)
+    columns = {"entry_id": [entry_id] * len(rows), **dict(zip(names, zip(*rows, strict=True), strict=True))}
+    insert(connection, "cell", columns, ("entry_id", "position"))
+
+
+def put_answers(connection: Any, entry_id: str, *answers: tuple[int, str]) -> None:
+    """Say which known call answers which cell: (position, call_id)."""
+    connection.executemany("insert into answer values (?, ?, ?, true)", [(entry_id, *one) for one in answers])
+
+
 def plan(store: Store, run_id: str = "r1", entry_id: str = "e1", count: int = 3, **changed: Any) -> None:
     """Write everything that a run knows before it asks."""
     with store.open() as connection:
@@ -170,7 +185,7 @@ def plan(store: Store, run_id: str = "r1", entry_id: str = "e1", count: int = 3,
             connection, [{"entry_id": entry_id, "scorer_sig": "sig1", "spec": "exact_match", "place": 0}]
         )
         cells = ((n, f"s{n}", f"hash-{n}", 0, None, f"key-{n}") for n in range(count))
-        writers.put_cells(connection, entry_id, cells)
+        put_cells(connection, entry_id, cells)
 
 
 def journal(folder: Path, *lines: bytes, run_id: str = "r1", name: str = "w-00001.jsonl") -> Path:
@@ -187,6 +202,7 @@ def make() -> Any:
 
     made = Make()
     made.plan, made.journal, made.run, made.entry, made.samples = plan, journal, run_row, entry_row, sample_rows
+    made.cells, made.answers = put_cells, put_answers
     return made
 
 
@@ -231,5 +247,5 @@ def filled_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         }
         shown = {"is_primary": True, "higher_is_better": True, "unit": "", "value": 0.33, "low": 0.1, "high": 0.7}
         writers.put_results(connection, [{**result, **counts, **shown}])
-        writers.finish_run(connection, "r1", "complete", "2026-01-01T00:10:00Z")
+        connection.execute("update run set finished = '2026-01-01T00:10:00Z'")
     return store.folder

@@ -31,8 +31,8 @@ def test_calls_of_another_run_that_answer_are_in_it_and_others_are_not(filled, t
     with filled.open() as connection:
         writers.put_run(connection, make.run("r2"))
         writers.put_entry(connection, make.entry("e2", "r2", planned=1))
-        writers.put_cells(connection, "e2", [(0, "s0", "hash-0", 0, None, "key-0")])
-        writers.put_answers(connection, "e2", [(0, "c0")])
+        make.cells(connection, "e2", [(0, "s0", "hash-0", 0, None, "key-0")])
+        make.answers(connection, "e2", (0, "c0"))
     export_run(filled, "r2", tmp_path / "out")
     assert count(tmp_path / "out" / "call.parquet") == count(tmp_path / "out" / "call.parquet", "call_id = 'c0'") == 1
     assert count(tmp_path / "out" / "cell.parquet", "status = 'answered' and cached and sample_id = 's0'") == 1

@@ -35,8 +35,8 @@ def two(filled, hand, make):
         writers.put_suite(connection, suite)
         entry = make.entry("e2", "r2", planned=2, data_hash="d2", suite_hash="s2", prompt_hashes=["p2"])
         writers.put_entry(connection, entry)
-        writers.put_cells(connection, "e2", [(n, f"s{n}", f"hash-{n}", 0, None, f"key-{n * 10}") for n in range(2)])
-        writers.put_answers(connection, "e2", [(0, "c0")])
+        make.cells(connection, "e2", [(n, f"s{n}", f"hash-{n}", 0, None, f"key-{n * 10}") for n in range(2)])
+        make.answers(connection, "e2", (0, "c0"))
     router = hand.call("c10", 1, entry_id="e2", call_key="key-10", trace=[["route", "judge-key", True]])
     load_run(filled, make.journal(filled.folder, router, run_id="r2"))
     return filled
@@ -96,7 +96,7 @@ def test_old_generations_that_only_dropped_runs_used_go(two, hand, make):
     with two.open() as connection:
         writers.put_run(connection, make.run("r3"))
         writers.put_entry(connection, make.entry("e3", "r3", planned=1, generation=1))
-        writers.put_cells(connection, "e3", [(0, "s0", "hash-0", 0, None, "key-0-fresh")])
+        make.cells(connection, "e3", [(0, "s0", "hash-0", 0, None, "key-0-fresh")])
     fresh = hand.call("c0-fresh", 0, entry_id="e3", call_key="key-0-fresh", generation=1)
     load_run(two, make.journal(two.folder, fresh, run_id="r3"))
     run_gc(plan_gc(two, two.folder, {"r3"}))
@@ -108,8 +108,8 @@ def test_a_run_that_began_after_the_plan_stays(two, make):
     with two.open() as connection:
         writers.put_run(connection, make.run("r3"))
         writers.put_entry(connection, make.entry("e3", "r3", planned=1))
-        writers.put_cells(connection, "e3", [(0, "s1", "hash-1", 0, None, "key-1")])
-        writers.put_answers(connection, "e3", [(0, "c1")])
+        make.cells(connection, "e3", [(0, "s1", "hash-1", 0, None, "key-1")])
+        make.answers(connection, "e3", (0, "c1"))
     run_gc(plan)
     assert ids(two, "run", "run_id") == ["r2", "r3"]
     assert "c1" in ids(two, "call", "call_id")
@@ -187,12 +187,13 @@ def test_files_that_are_gone_already_are_fine(tmp_path):
 WRITE = """
     import sys
     from pathlib import Path
-    from evalkit.store import writers
     from evalkit.store.database import Store
     store = Store(Path(sys.argv[1]))
     for n in range(20):
         with store.open() as connection:
-            writers.put_problems(connection, "r2", [(None, "written", str(n))])
+            connection.execute(
+                "insert into problem (problem_id, run_id, kind, message) values (?, 'r2', 'written', '')", [f"p{n}"]
+            )
 """
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from evalkit.store import observing, writers
+from evalkit.store import observing
 from evalkit.store.journals import load_run
 from evalkit.store.observing import Wanted
 
@@ -53,7 +53,7 @@ def test_repeats_of_a_sample_stand_together_in_their_order(store, make, hand):
             (3, "s1", "hash-1", 1, None, "k3"),
             (4, "s0", "hash-0", 2, None, "k4"),
         ]
-        writers.put_cells(connection, "e1", cells)
+        make.cells(connection, "e1", cells)
     at = {0: 0, 1: 1, 2: 0, 3: 1, 4: 0}
     lines = [_scored(hand, n, float(n), at[n]) for n in (4, 3, 0, 2, 1)]
     load_run(store, make.journal(store.folder, *lines))

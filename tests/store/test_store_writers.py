@@ -5,6 +5,7 @@ import pytest
 from evalkit.core.errors import StoreError
 from evalkit.store import bulk, writers
 from evalkit.store.database import transaction
+from evalkit.store.journals import load_run
 from evalkit.store.reader import query
 
 
@@ -35,15 +36,15 @@ def test_writing_everything_twice_changes_nothing(filled, make):
         assert all(before.values())
 
 
-def test_a_run_is_begun_finished_and_taken_up_again(store, make):
+def test_a_run_is_begun_once(store, make):
     with store.open() as connection:
         writers.put_run(connection, make.run("r1", status="running", git_commit="abc", git_dirty=True))
-        writers.finish_run(connection, "r1", "interrupted", "2026-01-02T03:04:05+02:00")
-        assert table(connection, "select status, finished, git_dirty, versions from run") == [
-            ("interrupted", "2026-01-02T01:04:05Z", True, '{"evalkit":"0.1.0"}')
+        writers.put_run(connection, make.run("r1", finished="2026-01-02T03:04:05+02:00"))
+        writers.put_run(connection, make.run("r2", finished="2026-01-02T03:04:05+02:00"))
+        assert table(connection, "select status, finished, git_dirty, versions from run order by run_id") == [
+            ("running", None, True, '{"evalkit":"0.1.0"}'),
+            ("complete", "2026-01-02T01:04:05Z", None, '{"evalkit":"0.1.0"}'),
         ]
-        writers.finish_run(connection, "r1", "running", None)
-        assert table(connection, "select status, finished from run") == [("running", None)]
 
 
 def test_samples_of_a_known_data_set_are_not_even_read(store, make):
@@ -138,23 +139,6 @@ def test_an_entry_says_how_it_stands(store, make):
         assert table(connection, "select status, reason, planned from entry") == [("complete", None, 7)]
 
 
-def test_cells_and_known_answers(store):
-    cells = [(n, f"s{n}", f"h{n}", 0, "fold-1" if n else None, f"k{n}") for n in range(5)]
-    with store.open() as connection:
-        connection.execute(
-            "insert into call (call_id, call_key, generation, run_id, ordinal, usage, attempts) "
-            "select 'c' || i, 'k', 0, 'r', 0, '{}', 1 from range(3) t(i)"
-        )
-        assert writers.put_cells(connection, "e1", iter(cells[:3])) == 3
-        assert writers.put_cells(connection, "e1", cells) == 2
-        assert writers.put_cells(connection, "e2", []) == 0
-        assert writers.put_answers(connection, "e1", [(0, "c0"), (1, "c1"), (1, "other")]) == 2
-        assert writers.put_answers(connection, "e1", [(1, "c9"), (2, "c2")], cached=False) == 1
-        assert table(connection, "from answer order by position, call_id")[0] == ("e1", 0, "c0", True)
-        assert table(connection, "select call_id from answer order by position") == [("c0",), ("c1",), ("c2",)]
-        assert table(connection, "select split_id from cell order by position") == [(None,), *[("fold-1",)] * 4]
-
-
 def test_results_prices_and_costs_are_replaced(filled):
     price = {
         "price_id": "p",
@@ -179,13 +163,14 @@ def test_results_prices_and_costs_are_replaced(filled):
         ]  # fmt: skip
 
 
-def test_problems_are_kept_once(store):
+def test_problems_are_kept_once(store, hand, make):
+    said = [["p", "e1", "kind", "message"], ["p", "e1", "kind", "message"], ["p", None, "kind", "of all"]]
+    run_dir = make.journal(store.folder, *map(hand.line, said))
+    load_run(store, run_dir)
+    make.journal(store.folder, hand.line(said[0]), name="w-00002.jsonl")
+    load_run(store, run_dir)
     with store.open() as connection:
-        problems = [("e1", "kind", "message"), ("e1", "kind", "message"), (None, "kind", "mess\ud800")]
-        assert writers.put_problems(connection, "r1", problems) == 2
-        assert writers.put_problems(connection, "r1", problems) == 0
-        assert writers.put_problems(connection, "r2", []) == 0
-        assert table(connection, "select message from problem order by all") == [("message",), ("mess\ufffd",)]
+        assert table(connection, "select message from problem order by all") == [("message",), ("of all",)]
 
 
 def test_what_all_rows_share_is_written_for_each_of_them(store, make):
