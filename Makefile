@@ -3,10 +3,11 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 
-.PHONY: help demo test test-all check format bench mutants wheel bare lowest docs lock clean install
+.PHONY: help demo demo-full test test-all check format bench mutants wheel bare lowest docs lock clean install
 
 help:
-	@echo "make demo      every bundled suite with its key-free candidates, then reports/index.html"
+	@echo "make demo      every bundled suite with its key-free candidates on a few samples, then reports/index.html"
+	@echo "make demo-full the same on all samples"
 	@echo "make test      check, then the whole test suite with coverage; make test-all adds full suites and mutation testing"
 	@echo "make check     ruff, mypy, import-linter; make format mends what ruff can mend"
 	@echo "make bench     measurements, one JSON object per line"
@@ -23,7 +24,12 @@ $(STAMP): pyproject.toml requirements.lock scripts/install.sh
 	touch $(STAMP)
 
 demo: install
+	bash scripts/system-deps.sh || echo "demo: what needs a missing program is skipped, with the reason" >&2
 	bash scripts/demo.sh "$(BIN)"
+
+demo-full: install
+	bash scripts/system-deps.sh || echo "demo: what needs a missing program is skipped, with the reason" >&2
+	bash scripts/demo.sh "$(BIN)" full
 
 check: install
 	$(BIN)/ruff check .

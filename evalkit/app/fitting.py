@@ -19,11 +19,15 @@ class Fitted:
         self._candidate, self._seed = candidate, seed
         self._fitting: asyncio.Task[Candidate] | None = None
 
-    async def answer(self, sample: Sample, ctx: Context) -> Response:
-        """Answer with the fitted candidate; what fitting raises, every answer raises. Learning is not in `seconds`."""
+    async def prepare(self, ctx: Context) -> Candidate:
+        """Learn, once; what fitting raises, every answer raises."""
         if self._fitting is None:
             self._fitting = asyncio.create_task(self._fit(ctx))
-        fitted = await asyncio.shield(self._fitting)
+        return await asyncio.shield(self._fitting)
+
+    async def answer(self, sample: Sample, ctx: Context) -> Response:
+        """Answer with the fitted candidate. Learning is not in `seconds`."""
+        fitted = await self.prepare(ctx)
         begun = time.monotonic()
         response = await fitted.answer(sample, ctx)
         return response if response.seconds is not None else replace(response, seconds=time.monotonic() - begun)

@@ -80,7 +80,8 @@ def _lacking(builder: Builder, one: Prepared) -> list[str]:
 
 
 def _wrong_repeats(suite: LoadedSuite, one: Prepared) -> str | None:
-    needs = max((getattr(metric.fold.within, "k", 0) for metric in one.metrics), default=0)
+    folds = (getattr(metric.fold.within, "k", 0) for metric in one.metrics)
+    needs = max(getattr(one.scorer, "min_repeats", 1), *folds, 1)
     if needs > suite.repeats:
         return f"{one.spec} needs {needs} repeats of each sample, the suite has {suite.repeats}; set `repeats: {needs}`"
     return None
