@@ -124,7 +124,7 @@ class Execution:
             )
 
     def _works(self, entry: PlannedEntry, budget: Budget) -> Iterator[Work]:
-        suite, progress = entry.suite, self.progress[entry.entry_id]
+        suite, progress, model = entry.suite, self.progress[entry.entry_id], entry.built.model
         timeout_s = suite.file.model.limits.timeout_s or self.limits.timeout_s
         # A lane of one call at a time (a local server with one slot) is not shared among workers.
         shard = Shard(self.shard.index, self.shard.of) if entry.built.limits.concurrency > 1 else None
@@ -137,7 +137,7 @@ class Execution:
             yield Work(
                 entry.entry_id, cell.position, cell.sample, cell.content, cell.repeat, cell.key,
                 candidate, entry.request_of(cell, candidate), progress, budget, suite.seed, timeout_s,
-                entry.built.model, entry.generation,
+                model, entry.generation,
             )  # fmt: skip
 
     def _handler(self, asker: Asker) -> Handler:

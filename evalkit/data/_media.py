@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import is_
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,10 @@ class Attach:
     def sample(self, sample: Sample) -> Sample:
         """The sample with references for media. Raises FieldError for a path that leaves the folder or is no file."""
         given = {name: self._field(name, value) for name, value in sample.input.items()}
-        return replace(sample, input=given, target=self._walk(sample.target))
+        target = self._walk(sample.target)
+        if target is sample.target and all(map(is_, given.values(), sample.input.values())):
+            return sample
+        return replace(sample, input=given, target=target)
 
     def _field(self, name: str, value: Any) -> Any:
         if name in self.fields:
