@@ -245,6 +245,8 @@ def load(workspace: Workspace, paths: Iterable[Path], selection: Selection) -> L
     problems = list(result.problems)
     notes = [*workspace.project.notes, *result.notes]
     for file in result.suites:
+        if selection.demo and file.model.demo.skip:
+            continue
         try:
             suite = _load_one(workspace, file, known[file.model.family], selection)
         except ConfigError as error:

@@ -271,6 +271,7 @@ class Demo(Strict):
 
     limit: int | None = Field(default=None, ge=1, description="Ask this many samples, the first in hash order.")
     candidates: tuple[str, ...] = Field(default=(), description="Who is asked; default: the suite's candidates.")
+    skip: bool = Field(default=False, description="This suite is no part of a demonstration.")
 
 
 class SuiteModel(Strict):

@@ -137,6 +137,11 @@ class Asker:
     async def _local(self, candidate: Candidate, sample: Sample, ctx: CellContext, timeout_s: float) -> Response:
         begun = time.monotonic()
         try:
+            # Learning is not answering: embedding a corpus may take longer than any answer.
+            prepare = getattr(candidate, "prepare", None)
+            if prepare is not None:
+                await prepare(ctx)
+                begun = time.monotonic()
             with self._within(timeout_s) as ctx.deadline:
                 response = await candidate.answer(sample, ctx)
         except TimeoutError:
