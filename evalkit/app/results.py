@@ -67,8 +67,8 @@ def price_calls(connection: DuckDBPyConnection, workspace: Workspace) -> None:
     """Cost every call that has no cost yet, by the price table as it is now."""
     dated = max((row.dated for row in workspace.prices.rows()), default="")
     priced = [
-        (model, usage, workspace.money(model, _decode(usage) if usage else {}))
-        for model, usage in observing.unpriced_usages(connection)
+        (model, usage, batch, workspace.money(model, _decode(usage) if usage else {}, batch=batch))
+        for model, usage, batch in observing.unpriced_usages(connection)
     ]
     observing.price_usages(connection, priced, dated)
 

@@ -114,11 +114,14 @@ class Workspace:
         """Render a template in the sandbox."""
         return self.renderer.render(template, variables)
 
-    def money(self, model: str | None, usage: Usage) -> float | None:
-        """US dollars of a usage; None when a price is unknown. What runs in this process costs no money."""
+    def money(self, model: str | None, usage: Usage, *, batch: bool = False, on: str | None = None) -> float | None:
+        """US dollars of a usage; None when a price is unknown. What runs in this process costs no money.
+
+        `batch` = at the prices of batch calls; `on` (ISO day) leaves out prices that were published later.
+        """
         if model is None:
             return None
-        return 0.0 if model.startswith("local:") else self.prices.money(model, usage)
+        return 0.0 if model.startswith("local:") else self.prices.money(model, usage, batch=batch, on=on)
 
 
 def redactor(environ: Mapping[str, str]) -> Redactor:

@@ -182,5 +182,5 @@ def call_record(origin: Origin, response: Response) -> Call:
         attempts=origin.attempts,
         started=origin.started,
         server_model=response.model,
-        meta=dict(response.meta) or None,
+        meta={**response.meta, **({"batch": response.batch} if response.batch else {})} or None,
     )

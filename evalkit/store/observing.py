@@ -30,6 +30,7 @@ left join sample m on m.data_hash = e.data_hash and m.sample_id = c.sample_id an
 _RANKS = "select c.position, dense_rank() over (order by {by}) as rank from cell c {joined} where c.entry_id = ?"
 _CLUSTERED = """select 1 from entry e where e.entry_id = ? and exists (
   select 1 from sample m where m.data_hash = e.data_hash and m.cluster <> m.sample_id)"""
+_BATCH = "coalesce(k.meta ->> '$.batch', '') not in ('', 'false')"
 _PARTS = ", s.parts, s.worst_parts"
 _ANSWERS = ", s.answer"
 _TAGS = """, list_concat(coalesce(m.tags, []), list_filter(list_transform($fields, lambda f:
@@ -132,26 +133,34 @@ def errored_cells(connection: DuckDBPyConnection, entry_id: str) -> int:
     return int(row[0]) if row else 0
 
 
-def unpriced_usages(connection: DuckDBPyConnection) -> list[tuple[str | None, str | None]]:
-    """What calls without a cost row used: model and usage as JSON text, each pair once."""
-    rows: list[tuple[str | None, str | None]] = connection.execute(
-        "select distinct k.model, k.usage::varchar from call k"
+def usages(connection: DuckDBPyConnection) -> list[tuple[str, str | None, str | None, bool]]:
+    """What every call used: call id, model, usage as JSON text, and whether it was a batch call."""
+    sql = f"select k.call_id, k.model, k.usage::varchar, {_BATCH} from call k"  # noqa: S608 - an expression of this file
+    rows: list[tuple[str, str | None, str | None, bool]] = connection.execute(sql).fetchall()
+    return rows
+
+
+def unpriced_usages(connection: DuckDBPyConnection) -> list[tuple[str | None, str | None, bool]]:
+    """What calls without a cost row used: model, usage as JSON text, whether in a batch; each triple once."""
+    rows: list[tuple[str | None, str | None, bool]] = connection.execute(
+        f"select distinct k.model, k.usage::varchar, {_BATCH} from call k"  # noqa: S608 - an expression of this file
         " where not exists (select 1 from cost u where u.call_id = k.call_id)"
     ).fetchall()
     return rows
 
 
 def price_usages(
-    connection: DuckDBPyConnection, priced: Sequence[tuple[str | None, str | None, float | None]], dated: str
+    connection: DuckDBPyConnection, priced: Sequence[tuple[str | None, str | None, bool, float | None]], dated: str
 ) -> None:
-    """Cost every call without a cost row by its (model, usage); a price of None is unknown."""
+    """Cost every call without a cost row by its (model, usage, batch); a price of None is unknown."""
     if not priced:
         return
-    models, usages, prices = zip(*priced, strict=True)
-    with lent(connection, "priced", {"model": models, "usage": usages, "usd": prices}):
+    models, used, batches, prices = zip(*priced, strict=True)
+    with lent(connection, "priced", {"model": models, "usage": used, "batch": batches, "usd": prices}):
         connection.execute(
-            "insert into cost select k.call_id, p.usd, ? from call k join priced p"
+            "insert into cost select k.call_id, p.usd, ? from call k join priced p"  # noqa: S608 - as above
             " on p.model is not distinct from k.model and p.usage is not distinct from k.usage::varchar"
+            f" and p.batch = ({_BATCH})"
             " where not exists (select 1 from cost u where u.call_id = k.call_id)",
             [dated],
         )

@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent / "helpers"))
 from e2e_world import World, sums
 
 from evalkit.providers.mock_server import Server, Settings, running
+from evalkit.store.database import Store
 
 ONE = ("perfect",)
 # The mock server reports ceil(characters / 4) + 8 prompt tokens and one answer token or so for each sum.
@@ -275,4 +276,32 @@ def test_calls_are_repriced_from_stored_units(tmp_path, server):
     free = [{"model": "perfect", "usd": 0, "dated": "2026-01-02"}]
     world.write(prices=free)
     assert world.quick("cost", "--reprice", "--json").rows()[0]["usd"] == 0
+    assert asked(server) == 10
+
+
+def test_calls_are_repriced_as_of_a_day_and_in_batches(tmp_path, server):
+    world = World.build(tmp_path / "project", server.url, 10, models=ONE)
+    tokens = {"input_tokens": 1000.0, "output_tokens": 1000.0}
+    halves = {unit: usd / 2 for unit, usd in tokens.items()}
+    prices = [
+        {"model": "perfect", "usd": tokens, "dated": "2026-01-01"},
+        {"model": "perfect", "usd": {unit: 2 * usd for unit, usd in tokens.items()}, "dated": "2026-06-01"},
+        {"model": "perfect", "usd": halves, "batch": True, "dated": "2026-01-01"},
+    ]
+    world.write(prices=prices)
+    world.run("--yes").expect(0)
+    (row,) = world.quick("cost", "--json").expect(0).rows()
+    first = (row["input_tokens"] + row["output_tokens"]) * 1000 / 1e6
+    assert row["usd"] == pytest.approx(2 * first)
+    (row,) = world.quick("cost", "--reprice", "--as-of", "2026-05-31", "--json").expect(0).rows()
+    assert row["usd"] == pytest.approx(first)
+    assert "2026-01-01" <= world.one("select max(dated)::varchar from cost") <= "2026-05-31"
+    (row,) = world.quick("cost", "--reprice", "--as-of", "2025-12-31", "--json").expect(0).rows()
+    assert (row["usd"], row["calls_without_price"]) == (None, 10)
+    with Store(world.store).open() as connection:
+        connection.execute("""update call set meta = '{"batch": "batch_1"}' where position < 4""")
+    (row,) = world.quick("cost", "--reprice", "--as-of", "2026-05-31", "--json").expect(0).rows()
+    assert first / 2 < row["usd"] < first
+    for wrong in (("--reprice", "--as-of", "yesterday"), ("--as-of", "2026-01-01")):
+        assert "--as-of" in world.quick("cost", *wrong).expect(2).err
     assert asked(server) == 10

@@ -169,3 +169,11 @@ def test_a_read_only_folder_is_said_with_what_to_do(tmp_path):
 
 def test_limits_of_this_process_are_untouched():
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
+
+
+def test_the_batch_of_a_call_stands_in_its_meta():
+    assert call_record(ORIGIN, Response(output="a", batch="batch_7", meta={"k": 1})).meta == {
+        "k": 1,
+        "batch": "batch_7",
+    }
+    assert call_record(ORIGIN, Response(output="a")).meta is None

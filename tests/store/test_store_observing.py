@@ -77,3 +77,21 @@ def test_an_entry_without_scores_has_empty_columns(store, make):
     for entry in ("e1", "nobody"):
         found = _read(store, entry=entry)
         assert [len(values) for values in found.values()] == [0] * len(found)
+
+
+def test_batch_calls_are_priced_apart(store, make, hand):
+    make.plan(store, count=3)
+    metas = [None, {"batch": "b1"}, {"batch": ""}]
+    load_run(store, make.journal(store.folder, *(hand.call(f"c{n}", n, meta=meta) for n, meta in enumerate(metas))))
+    usage = '{"input_tokens":3}'
+    with store.open() as connection:
+        assert sorted(observing.unpriced_usages(connection)) == [("m", usage, False), ("m", usage, True)]
+        assert sorted(observing.usages(connection)) == [
+            ("c0", "m", usage, False), ("c1", "m", usage, True), ("c2", "m", usage, False)
+        ]  # fmt: skip
+        observing.price_usages(connection, [("m", usage, False, 2.0), ("m", usage, True, None)], "2026-01-01")
+        observing.price_usages(connection, [], "2026-01-01")
+        assert observing.unpriced_usages(connection) == []
+        assert connection.execute("select call_id, usd from cost order by call_id").fetchall() == [
+            ("c0", 2.0), ("c1", None), ("c2", 2.0)
+        ]  # fmt: skip
