@@ -93,8 +93,11 @@ def wanted(sample: Sample) -> Wanted:
         raise ValueError(f"the target is {kind(target)}; an object with `answer` (text or null) is needed")
     answer, passages = target["answer"], target.get("passages") or ()
     answers = () if answer is None else (answer,) if isinstance(answer, str) else answer
-    if not isinstance(answers, (list, tuple)) or not all(isinstance(one, str) and normalise(one) for one in answers):
+    if not isinstance(answers, (list, tuple)) or not all(isinstance(one, str) for one in answers):
         raise ValueError(f"`answer` of the target is {kind(answer)}; text, a list of texts or null is needed")
+    empty = next((one for one in answers if not normalise(one)), None)
+    if empty is not None:
+        raise ValueError(f"`answer` {empty[:40]!r} of the target has no word beside articles and punctuation")
     if not isinstance(passages, (list, tuple, Mapping)) or not all(isinstance(one, str) for one in passages):
         raise ValueError(f"`passages` of the target is {kind(target.get('passages'))}; a list of ids is needed")
     if isinstance(passages, Mapping):
