@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -55,6 +55,7 @@ class LoadedSuite:
     data_hash: str
     corpus: Snapshot | None = None
     helpers: dict[str, Built] = field(default_factory=dict)
+    included: Mapping[str | None, str] = field(default_factory=dict)
     _givens: dict[str, Given] = field(default_factory=dict)
     _prompts: dict[str | None, TaskPrompt] = field(default_factory=dict)
 
@@ -75,8 +76,12 @@ class LoadedSuite:
 
     @cached_property
     def suite_hash(self) -> str:
-        """Names what is measured."""
-        return self.file.suite_hash()
+        """Names what is measured, with the files that its templates include."""
+        return self.file.suite_hash(texts=self.included.get(None))
+
+    def task_hash(self, prompt: str | None) -> str:
+        """Names what candidates are asked to do by one prompt (None: all of them), included files too."""
+        return self.file.task_hash(prompt, texts=self.included.get(prompt))
 
     @property
     def split_ids(self) -> list[str]:
@@ -273,7 +278,28 @@ def _load_one(workspace: Workspace, file: SuiteFile, family: Family, selection: 
         prepared = (*prepared, per_sample(model.task.extract))
     splits = () if snapshot.problems else tuple(splits_of(file, snapshot))
     indices, data_hash = _select(file, snapshot, splits, selection)
-    return LoadedSuite(file, family, snapshot, prepared, splits, indices, _hash_with(data_hash, corpus), corpus)
+    suite = LoadedSuite(file, family, snapshot, prepared, splits, indices, _hash_with(data_hash, corpus), corpus)
+    suite.included = _included(suite, workspace)
+    return suite
+
+
+def _included(suite: LoadedSuite, workspace: Workspace) -> dict[str | None, str]:
+    """Prompt name -> hash of the files that its templates include, None -> of all; nothing where there are none."""
+    found: dict[str | None, str] = {}
+    for name in suite.file.prompts or (None,):
+        # Only a statement includes files; without one the template engine is not loaded.
+        if "{%" not in str(suite.file.asking(name)):
+            continue
+        try:
+            prompt = suite.prompt(name, workspace.renderer)
+        except ConfigError:
+            continue  # said with its line where a candidate is asked by this prompt
+        texts = [[text.name, text.text] for text in prompt.texts if text.role == "include"]
+        if texts:
+            found[name] = digest(["included", texts])
+    if found and suite.file.prompts:
+        found[None] = digest(["included", sorted((str(name), one) for name, one in found.items())])
+    return found
 
 
 def _hash_with(data_hash: str, corpus: Snapshot | None) -> str:

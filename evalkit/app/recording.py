@@ -70,7 +70,7 @@ def record_suites(connection: DuckDBPyConnection, workspace: Workspace, entries:
         if id(suite) in seen:
             continue
         seen.add(id(suite))
-        noun = suite.file.noun(suite.data_hash)
+        noun = suite.file.noun(suite.data_hash, texts=suite.included.get(None))
         writers.put_suite(
             connection,
             {
@@ -100,7 +100,7 @@ def record_entries(
             connection,
             {
                 "entry_id": entry.entry_id, "run_id": plan.run_id, "suite": suite.name, "suite_hash": suite.suite_hash,
-                "data_hash": suite.data_hash, "task_hash": suite.file.task_hash(built.prompt_name),
+                "data_hash": suite.data_hash, "task_hash": suite.task_hash(built.prompt_name),
                 "family": suite.file.model.family, "candidate": built.name, "fingerprint": built.fingerprint,
                 "candidate_spec": workspace.redactor.value(dict(built.spec)),
                 "prompt_hashes": [row["prompt_hash"] for row in _prompts(entry, workspace)],
