@@ -34,6 +34,11 @@ _DROP_TO_NOBODY = (
 ).split()
 
 
+# The last step before the program, which waits here for its limits. When this process dies first, reading fails and the
+# program never runs; afterwards bubblewrap and the program die with their parents. Its input is opened only now.
+_GATE = 'echo; read -r go || exit 125; file=$1; shift; exec "$@" <"$file"'
+
+
 def missing() -> str | None:
     """Which program is not on this machine, and how to get it; None when all are there."""
     if not sys.platform.startswith("linux"):
@@ -57,6 +62,7 @@ class Bubblewrap:
     root: bool = field(default_factory=lambda: os.geteuid() == 0)
     bwrap: str = field(default_factory=lambda: shutil.which("bwrap") or "bwrap")
     setpriv: str = field(default_factory=lambda: os.path.realpath(shutil.which("setpriv") or "setpriv"))
+    shell: str = field(default_factory=lambda: os.path.realpath(shutil.which("sh") or "/bin/sh"))
     _mounts: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -74,7 +80,7 @@ class Bubblewrap:
             command = self._command(program, limits, held)
             process = subprocess.Popen(  # noqa: S603 - bubblewrap, with arguments made here
                 command,
-                stdin=held.kept(program.stdin),
+                stdin=held.waiting("gate"),
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 pass_fds=held.passed,
@@ -94,7 +100,7 @@ class Bubblewrap:
     def _command(self, program: Program, limits: Limits, held: _Descriptors) -> list[str]:
         command = [self.bwrap, "--unshare-user", *_UNSHARE, *_WITH_US]
         command += ["--info-fd", held.told("info"), "--json-status-fd", held.told("status")]
-        command += ["--block-fd", held.waits("block"), "--hostname", "sandbox"]
+        command += ["--hostname", "sandbox"]
         if self.root:
             command += ["--userns-block-fd", held.waits("users"), "--cap-drop", "ALL"]
             for capability in ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP"):
@@ -111,10 +117,11 @@ class Bubblewrap:
         for name, value in environment(FOLDER).items():
             command += ["--setenv", name, value]
         drop = [self.setpriv, *_DROP_TO_NOBODY, "--"] if self.root else []
-        return [*command, "--", *drop, *program.argv]
+        stdin = f"/proc/self/fd/{held.given(program.stdin)}"
+        return [*command, "--", *drop, self.shell, "-c", _GATE, "gate", stdin, *program.argv]
 
     def _mounted(self) -> list[str]:
-        shown = (*self.needed.shown, *([self.setpriv] if self.root else []))
+        shown = (*self.needed.shown, self.shell, *([self.setpriv] if self.root else []))
         made: list[str] = []
         for folder in _interpreter.parents((*shown, *(name for name, _ in self.needed.links))):
             made += ["--perms", "0755", "--dir", folder]
@@ -135,11 +142,12 @@ class Bubblewrap:
                 for kind in ("uid_map", "gid_map"):
                     Path(f"/proc/{pid}/{kind}").write_text(f"0 0 1\n{NOBODY} {NOBODY} 1\n", "ascii")
                 os.write(held.pipes["users"], b"1")
+            _await_gate(started.process)
             with suppress(OSError):
                 Path(f"/proc/{pid}/oom_score_adj").write_text("1000", "ascii")
             for name, (soft, hard) in limits.of_each(processes=True).items():
                 _limit(pid, getattr(resource, f"RLIMIT_{name}"), soft, hard)
-            os.write(held.pipes["block"], b"1")
+            os.write(held.pipes["gate"], b"go\n")
         except OSError as error:
             raise SandboxFailed(f"the sandbox could not be set up: {error}; {_last_words(started.process)}") from error
 
@@ -220,6 +228,10 @@ class _Descriptors:
         theirs, mine = os.pipe()
         return self._pipe(name, mine, theirs)
 
+    def waiting(self, name: str) -> int:
+        """The same as the child's stdin."""
+        return int(self.waits(name))
+
     def _pipe(self, name: str, mine: int, theirs: int) -> str:
         self.pipes[name] = mine
         self._ends.append(theirs)
@@ -228,14 +240,10 @@ class _Descriptors:
         return str(theirs)
 
     def given(self, content: bytes) -> int:
-        """Content that the child reads from a descriptor that is passed on."""
-        number = self.kept(content)
+        """Content that the child reads from a descriptor that is passed on: a file in memory that nobody can change."""
+        number = self._stack.enter_context(sealed(content)).fileno()
         self._files.append(number)
         return number
-
-    def kept(self, content: bytes) -> int:
-        """Content as a file in memory that nobody can change, until the start is over."""
-        return self._stack.enter_context(sealed(content)).fileno()
 
     def close_passed(self) -> None:
         """Close this side's copies of what the child has."""
@@ -274,6 +282,14 @@ def _child(info: int, process: subprocess.Popen[bytes]) -> int:
             raise SandboxFailed(f"bubblewrap did not start: {_last_words(process)}")
         said += data
     return int(json.loads(said)["child-pid"])
+
+
+def _await_gate(process: subprocess.Popen[bytes]) -> None:
+    """Wait until the program stands at the gate, where bubblewrap's and its own death are tied to their parents'."""
+    if process.stdout is None or not _readable(process.stdout.fileno(), _STARTING_S):
+        raise SandboxFailed(f"the sandbox was not ready within {_STARTING_S:.0f} seconds")
+    if os.read(process.stdout.fileno(), 1) != b"\n":
+        raise SandboxFailed(f"bubblewrap did not run the program: {_last_words(process)}")
 
 
 def _readable(descriptor: int, seconds: float) -> bool:

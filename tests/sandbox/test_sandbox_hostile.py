@@ -93,7 +93,7 @@ HOSTILE = {
     "this machine's files": ("print(open('{secret}').read())", lambda r: r.exit_code == 1 and SECRET.encode() not in r.stdout),
     "the environment": (
         "import os\nprint(sorted(os.environ))\nprint(open('/proc/1/environ').read().count('{tempdir}/'))",
-        lambda r: b"HOME" in r.stdout and r.stdout.count(b"'") == 14 and r.stdout.split()[-1] == b"0",
+        lambda r: b"HOME" in r.stdout and all(name not in r.stdout for name in (b"PYTEST", b"USER", b"KEY")) and r.stdout.split()[-1] == b"0",
     ),
     "writing outside": (
         "bad = []\nfor path in ('/x', '/usr/lib/x', '/etc/x', '/dev/x', '/dev/shm/x', '/proc/x', '{home}/x', '{secret}'):\n"
