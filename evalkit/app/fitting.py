@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from dataclasses import replace
 
 from evalkit.core.capabilities import fitting, fitting_by_asking
 from evalkit.core.types import Candidate, Context, Given, Response, Sample
@@ -26,11 +24,9 @@ class Fitted:
         return await asyncio.shield(self._fitting)
 
     async def answer(self, sample: Sample, ctx: Context) -> Response:
-        """Answer with the fitted candidate. Learning is not in `seconds`."""
+        """Answer with the fitted candidate; whoever asks measures the time, after `prepare`."""
         fitted = await self.prepare(ctx)
-        begun = time.monotonic()
-        response = await fitted.answer(sample, ctx)
-        return response if response.seconds is not None else replace(response, seconds=time.monotonic() - begun)
+        return await fitted.answer(sample, ctx)
 
     async def _fit(self, ctx: Context) -> Candidate:
         asking = fitting_by_asking(self._candidate)

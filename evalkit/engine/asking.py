@@ -16,7 +16,7 @@ from evalkit.core.errors import ErrorKind, MissingComponent
 from evalkit.core.keys import call_key, local_key, sample_hash
 from evalkit.core.types import Candidate, Failure, Request, Response, Sample, Sends, Step
 from evalkit.core.units import Usage, tokens
-from evalkit.engine.deadlines import Deadline, Deadlines
+from evalkit.engine.deadlines import Clock, Deadline, Deadlines
 from evalkit.engine.journal import Journal
 from evalkit.engine.limits import Lane, LaneLimits
 from evalkit.engine.records import Link, Origin, call_record
@@ -142,6 +142,7 @@ class Asker:
             if prepare is not None:
                 await prepare(ctx)
                 begun = time.monotonic()
+            ctx.clock.start()
             with self._within(timeout_s) as ctx.deadline:
                 response = await candidate.answer(sample, ctx)
         except TimeoutError:
@@ -150,7 +151,7 @@ class Asker:
             text = f"{type(error).__name__}: {error}"
             return Response(error=Failure(ErrorKind.CANDIDATE, text), seconds=time.monotonic() - begun)
         if response.seconds is None:
-            response = replace(response, seconds=time.monotonic() - begun)
+            response = replace(response, seconds=ctx.clock.seconds())
         steps, stages = ctx.taken()
         if not steps:
             return response
@@ -273,6 +274,7 @@ class CellContext:
         self._taken: list[tuple[int, list[Step], list[list[Any]]]] = []
         self._asked: dict[str, int] = {}
         self.deadline: Deadline | None = None
+        self.clock = Clock()
 
     def inside(self) -> CellContext:
         """The context of a candidate that is asked inside this cell: its calls are numbered on, its steps its own."""
@@ -313,14 +315,18 @@ class CellContext:
 
         Each call has the time limit to itself; the limit of who asks counts what passes between its calls.
         """
-        deadline = self.deadline
-        if deadline is None:
-            return await self._asker.sub(self, candidate, sample, stage or candidate.name)
-        deadline.hold()
+        if self.deadline is not None:
+            self.deadline.hold()
+        self.clock.hold()
+        took = 0.0
         try:
-            return await self._asker.sub(self, candidate, sample, stage or candidate.name)
+            response = await self._asker.sub(self, candidate, sample, stage or candidate.name)
+            took = response.seconds or 0.0
         finally:
-            deadline.release()
+            self.clock.release(took)
+            if self.deadline is not None:
+                self.deadline.release()
+        return response
 
     def render(self, template: str, /, **variables: Any) -> str:
         """Render a prompt template in the sandbox; an undefined variable raises ValueError."""

@@ -1,8 +1,9 @@
-"""Time limits of many calls behind one timer of the event loop: a timer for each call costs as much as its record."""
+"""Time limits of many calls behind one timer of the event loop (one for each costs as much as its record); clocks."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from types import TracebackType
 from typing import Self
 
@@ -87,3 +88,38 @@ class Deadline:
         """Cancel what is under way."""
         self._exceeded = True
         self._task.cancel()
+
+
+class Clock:
+    """How long an answer takes: own time, and for every stretch of waiting the longest of the calls waited for.
+
+    Not in it: how long calls stand in a queue or wait to be tried again. A known call counts what it once took.
+    """
+
+    __slots__ = ("_begun", "_held", "_longest", "_since", "_taken")
+
+    def __init__(self) -> None:
+        self._held = 0
+        self.start()
+
+    def start(self) -> None:
+        """Count from now on."""
+        self._begun = self._since = time.monotonic()
+        self._taken = self._longest = 0.0
+
+    def hold(self) -> None:
+        """A call is waited for."""
+        if self._held == 0:
+            self._since, self._longest = time.monotonic(), 0.0
+        self._held += 1
+
+    def release(self, seconds: float) -> None:
+        """A call has ended that took so long by itself."""
+        self._held -= 1
+        self._longest = max(self._longest, seconds)
+        if self._held == 0:
+            self._taken += self._longest - (time.monotonic() - self._since)
+
+    def seconds(self) -> float:
+        """Seconds so far."""
+        return max(0.0, time.monotonic() - self._begun + self._taken)

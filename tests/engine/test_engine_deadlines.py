@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from evalkit.engine.deadlines import Deadlines
+from evalkit.engine.deadlines import Clock, Deadlines
 
 
 def run(coroutine):
@@ -160,3 +160,30 @@ def test_what_is_released_after_the_block_counts_no_more() -> None:
         return len(deadlines.waiting)
 
     assert asyncio.run(straggles()) == 0
+
+
+def test_a_clock_counts_calls_by_what_they_took_themselves() -> None:
+    async def works() -> float:
+        clock = Clock()
+        # In a queue for long, by itself short; and a known answer, which once took two seconds.
+        clock.hold()
+        await asyncio.sleep(0.2)
+        clock.release(0.5)
+        clock.hold()
+        clock.release(2.0)
+        # Side by side: the longest counts.
+        clock.hold()
+        clock.hold()
+        clock.release(1.0)
+        clock.release(3.0)
+        return clock.seconds()
+
+    assert 5.5 <= asyncio.run(works()) < 5.6
+
+
+def test_a_clock_may_start_again() -> None:
+    clock = Clock()
+    clock.hold()
+    clock.release(9.0)
+    clock.start()
+    assert clock.seconds() < 1

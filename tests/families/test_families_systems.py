@@ -54,7 +54,8 @@ def test_the_workload_tells_routers_apart(project, capsys):
     assert value["keyword", "routing_accuracy"] is None
     run(capsys, "report")
     page = (project / "reports" / "suites" / "workload.html").read_text("utf-8")
-    gains = dict(re.findall(r"<bdi>(router_\w+)</bdi></th>.*?<td>([\w ]+ the random mix)</td>", page))
+    table = page[page.index('class="gains"') : page.index('id="stages"')]
+    gains = dict(re.findall(r"<bdi>(router_\w+)</bdi></th>.*?<td>([\w ]+ the random mix)</td>", table, re.DOTALL))
     assert gains == {
         "router_rules": "better than the random mix",
         "router_learned": "better than the random mix",
