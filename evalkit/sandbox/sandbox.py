@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -104,6 +105,7 @@ class Sandbox:
         if self._unisolated is None:
             return _bubblewrap.Bubblewrap()
         if self.unsafe_local:
+            logging.getLogger("evalkit.sandbox").warning(_local.WARNING)
             return _local.Local()
         raise MissingComponent(f"programs cannot be run safely here: {self._unisolated}")
 
