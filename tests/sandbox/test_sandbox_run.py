@@ -412,10 +412,13 @@ def test_use_of_a_tree_that_is_gone_is_nothing():
     assert _tree.used(os.getpid(), 1).memory <= mine.memory * 2
 
 
-def test_local_runs_say_what_they_are(local):
+def test_local_runs_say_what_they_are(local, caplog):
     assert local.available() is None
     assert not local.isolated
     assert "WITHOUT isolation" in local.warning
+    assert caplog.text == ""
+    run("pass", local)
+    assert "WITHOUT isolation" in caplog.text
     ran = run(
         "import os\nprint(open('a/b').read(), sorted(os.environ), os.getcwd() == os.environ['HOME'])",
         local,
