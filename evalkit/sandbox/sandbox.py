@@ -28,8 +28,8 @@ class Sandbox:
 
     The program is the first process of its pid namespace: signals that it sends to itself do nothing to it.
     `unsafe_local` runs them without isolation where nothing isolates (never where bubblewrap works), under limits and
-    in a process group only, and log a warning: for a user who typed it. `concurrency` = how many run at once (default: the processors).
-    It may be shared by event loops and threads, and starts nothing before it is used.
+    in a process group only, and logs a warning: for a user who typed it. `concurrency` = how many run at once (default:
+    the processors). It may be shared by event loops and threads, and starts nothing before it is used.
     """
 
     def __init__(self, *, unsafe_local: bool = False, concurrency: int | None = None) -> None:
