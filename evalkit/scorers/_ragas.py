@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import math
 import re
+import struct
 import warnings
 import zlib
 from collections.abc import Mapping
@@ -173,9 +175,25 @@ async def vectors(asked: Asked, texts: list[str]) -> list[list[float]]:
     found = response.output.get("vectors") if isinstance(response.output, Mapping) else None
     if not isinstance(found, list) or len(found) != len(texts):
         raise JudgeFailed(f"embeddings {name}: not {len(texts)} `vectors`; is it an embedding model?")
-    if not all(isinstance(one, list) and any(one) for one in found):
-        raise JudgeFailed(f"embeddings {name}: a vector of zeros, or none; a cosine needs a direction")
-    return found
+    try:
+        read = [numbers(one) for one in found]
+    except ValueError as error:
+        raise JudgeFailed(f"embeddings {name}: {error}") from error
+    if len(set(map(len, read))) > 1:
+        raise JudgeFailed(f"embeddings {name}: vectors of different lengths")
+    return read
+
+
+def numbers(vector: Any) -> list[float]:
+    """A vector from numbers, or the base64 of little-endian float32. Raises ValueError for one without direction."""
+    if isinstance(vector, str):
+        packed = base64.b64decode(vector, validate=True)
+        vector = [one for (one,) in struct.iter_unpack("<f", packed)] if len(packed) % 4 == 0 else None
+    if not isinstance(vector, list) or not all(isinstance(one, (int, float)) and math.isfinite(one) for one in vector):
+        raise ValueError("a vector is no list of finite numbers, nor their base64")
+    if not any(vector):
+        raise ValueError("a vector of zeros, or an empty one; a cosine needs a direction")
+    return [float(one) for one in vector]
 
 
 def hashed(text: str) -> list[float]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import math
+import struct
 import subprocess
 import sys
 from importlib.metadata import version
@@ -97,6 +99,9 @@ def test_hashed_words_are_named_where_no_embedding_model_is(kit):
         ({"output": "prose"}, "is it an embedding model?"),
         ({"output": {"vectors": [[1.0], [2.0]]}}, "not 1 `vectors`"),
         ({"output": {"vectors": [[0.0, 0.0]]}}, "a vector of zeros"),
+        ({"output": {"vectors": ["?"]}}, "embeddings e: "),
+        ({"output": {"vectors": ["AAAA"]}}, "no list of finite numbers"),
+        ({"output": {"vectors": [["x"]]}}, "no list of finite numbers"),
     ],
 )
 def test_embeddings_that_fail_are_an_error(kit, vectors, words):
@@ -104,6 +109,16 @@ def test_embeddings_that_fail_are_an_error(kit, vectors, words):
     with pytest.raises(JudgeFailed) as caught:
         scored(kit, "answer_relevancy(judge='j', embeddings='e', strictness=1)", output="x", judge=judge)
     assert words in str(caught.value)
+
+
+def test_vectors_may_be_base64_of_float32_and_have_one_length(kit):
+    one, two = (base64.b64encode(struct.pack("<2f", 1, second)).decode() for second in (0, 1))
+    judge = [{"question": "?", "noncommittal": 0}, {"vectors": [one]}, {"vectors": [two]}]
+    spec = "answer_relevancy(judge='j', embeddings='e', strictness=1)"
+    assert scored(kit, spec, output="x", judge=judge)["answer_relevancy"].value == pytest.approx(2**-0.5)
+    twice = [judge[0], judge[0], {"vectors": [one]}, {"vectors": [two, [1.0]]}]
+    with pytest.raises(JudgeFailed, match="vectors of different lengths"):
+        scored(kit, spec.replace("strictness=1", "strictness=2"), output="x", judge=twice)
 
 
 def test_who_is_asked_is_declared():
