@@ -10,6 +10,7 @@ import numpy as np
 from evalkit.baselines._masking import Labels, Pixels, Segmenter, need_scikit_image, otsu_foreground, without_specks
 from evalkit.core.options import build
 
+EXTRA = "image"
 VERSION = 1
 
 

@@ -52,7 +52,6 @@ THIRD_PARTY: dict[str, set[str]] = {
         "opendp",
         "pandas",
         "pocketsphinx",
-        "pytesseract",
         "rapidfuzz",
         "rapidocr",
         "scipy",
@@ -73,7 +72,6 @@ THIRD_PARTY: dict[str, set[str]] = {
         "pandas",
         "pesq",
         "pystoi",
-        "pytesseract",
         "pytrec_eval",
         "ragas",
         "rapidfuzz",
@@ -85,6 +83,7 @@ THIRD_PARTY: dict[str, set[str]] = {
         "sklearn",
         "soundfile",
         "speechmos",
+        "threadpoolctl",
         "whisper_normalizer",
     },
     "scorers/_pattern": {"regex"},
@@ -355,9 +354,11 @@ def nothing_is_left_over(file: File) -> Iterator[str]:
 
 def chance_is_seeded(file: File) -> Iterator[str]:
     """No draw from a generator that nobody seeded."""
+    # A parameter called `random` is a generator that somebody seeded.
+    modules = r"(np|numpy)\.random" + (r"|random" if any(found.module == "random" for found in file.imports) else "")
     for node in file.nodes:
         called = _called(node) if isinstance(node, ast.Call) else ""
-        if re.fullmatch(r"random\.[a-z]\w*|(np|numpy)\.random\.[a-z]\w*", called) and not (
+        if re.fullmatch(rf"({modules})\.[a-z]\w*", called) and not (
             called.endswith("default_rng") and isinstance(node, ast.Call) and node.args
         ):
             yield f"{file.name}:{node.lineno} draws from {called}, which has no stored seed"

@@ -9,7 +9,7 @@ import pytest
 from hatchling.builders.wheel import WheelBuilder
 
 ROOT = Path(__file__).parents[2]
-DATA = {".sql", ".html", ".css", ".js", ".yaml", ".json", ".jsonl", ".md", ".typed"}
+DATA = {".sql", ".html", ".css", ".js", ".yaml", ".json", ".jsonl", ".md", ".txt", ".typed"}
 
 
 @pytest.fixture(scope="module")
