@@ -72,7 +72,7 @@ BROKEN = {
         ("evalkit/core/x.py", "def f() -> None:\n    global x\n"),
     ],
     "chance_is_seeded": [
-        ("evalkit/core/x.py", "x = random.choice('ab')\n"),
+        ("evalkit/core/x.py", "import random\nx = random.choice('ab')\n"),
         ("evalkit/core/x.py", "x = np.random.default_rng()\n"),
         ("evalkit/core/x.py", "x = numpy.random.normal(size=3)\n"),
     ],
@@ -90,7 +90,7 @@ ALLOWED = {
     ),
     "chance_is_seeded": (
         "evalkit/core/x.py",
-        "x = np.random.default_rng(3).normal()\ny = random.Random(3).choice('a')\n",
+        "import random\nx = np.random.default_rng(3).normal()\ny = random.Random(3).choice('a')\n",
     ),
 }
 
