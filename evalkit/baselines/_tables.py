@@ -97,11 +97,11 @@ def answer(sample: Sample, ctx: Context, synthesize: Synthesize, *, epsilon: flo
 
     Seeded by the run's seed, the repeat and the sample, so that the same cell gives the same rows.
     """
-    random = np.random.default_rng(int(digest([ctx.seed, sample.id])[:15], 16))
+    generator = np.random.default_rng(int(digest([ctx.seed, sample.id])[:15], 16))
 
     def compute() -> dict[str, Any]:
         table = table_of(sample, ctx)
-        made = synthesize(table, random)
+        made = synthesize(table, generator)
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow([column.name for column in table.columns])
@@ -129,7 +129,7 @@ class Synthesizer:
         """The privacy loss epsilon that it claims; None claims nothing."""
         return None
 
-    def synthesize(self, table: Table, random: np.random.Generator) -> Mapping[str, Sequence[Any]]:
+    def synthesize(self, table: Table, generator: np.random.Generator) -> Mapping[str, Sequence[Any]]:
         """As many rows as are asked for, by column name."""
         raise NotImplementedError
 

@@ -22,9 +22,9 @@ class BootstrapCopy(Named, Synthesizer):
     kind: ClassVar[str] = "bootstrap_copy"
     version: ClassVar[int] = VERSION
 
-    def synthesize(self, table: Table, random: np.random.Generator) -> Mapping[str, Sequence[Any]]:
+    def synthesize(self, table: Table, generator: np.random.Generator) -> Mapping[str, Sequence[Any]]:
         """Whole rows, drawn with replacement."""
-        rows = random.integers(0, table.rows, table.wanted)
+        rows = generator.integers(0, table.rows, table.wanted)
         return {column.name: [column.values[row] for row in rows] for column in table.columns}
 
 

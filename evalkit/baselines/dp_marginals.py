@@ -43,21 +43,21 @@ class DpMarginals(Named, Synthesizer):
         """Its epsilon."""
         return self.epsilon
 
-    def synthesize(self, table: Table, random: np.random.Generator) -> Mapping[str, Sequence[Any]]:
+    def synthesize(self, table: Table, generator: np.random.Generator) -> Mapping[str, Sequence[Any]]:
         """Columns drawn from noisy histograms."""
         each = self.epsilon / len(table.columns)
-        return {column.name: self._drawn(column, each, (table.wanted, random)) for column in table.columns}
+        return {column.name: self._drawn(column, each, (table.wanted, generator)) for column in table.columns}
 
     def _drawn(self, column: Column, epsilon: float, draw: tuple[int, np.random.Generator]) -> Sequence[Any]:
-        wanted, random = draw
+        wanted, generator = draw
         if not column.numeric:
             counts = np.array([list(column.values).count(level) for level in column.levels])
-            chosen = random.choice(len(counts), wanted, p=_noisy_shares(counts, epsilon))
+            chosen = generator.choice(len(counts), wanted, p=_noisy_shares(counts, epsilon))
             return [column.levels[n] for n in chosen]
         edges = np.linspace(column.low, column.high, self.bins + 1)
         counts, _ = np.histogram(column.numbers, edges)
-        part = random.choice(self.bins, wanted, p=_noisy_shares(counts, epsilon))
-        return np.asarray(edges[part] + (edges[1] - edges[0]) * random.uniform(size=wanted)).tolist()  # type: ignore[no-any-return]
+        part = generator.choice(self.bins, wanted, p=_noisy_shares(counts, epsilon))
+        return np.asarray(edges[part] + (edges[1] - edges[0]) * generator.uniform(size=wanted)).tolist()  # type: ignore[no-any-return]
 
 
 def _noisy_shares(counts: Any, epsilon: float) -> Floats:

@@ -32,27 +32,27 @@ class GaussianCopula(Named, Synthesizer):
         if not 0 <= self.shrink <= 1:
             raise ValueError(f"shrink={self.shrink!r} must lie between 0 and 1")
 
-    def synthesize(self, table: Table, random: np.random.Generator) -> Mapping[str, Sequence[Any]]:
+    def synthesize(self, table: Table, generator: np.random.Generator) -> Mapping[str, Sequence[Any]]:
         """Columns drawn together."""
-        scores = np.column_stack([_scores(column, random) for column in table.columns])
+        scores = np.column_stack([_scores(column, generator) for column in table.columns])
         spread = np.atleast_2d(np.corrcoef(scores, rowvar=False))
         # A constant column correlates with nothing.
         spread = np.where(np.isfinite(spread), spread, 0.0)
         mixed = (1 - self.shrink) * spread + self.shrink * np.eye(len(spread))
         np.fill_diagonal(mixed, 1.0)
-        drawn = random.multivariate_normal(np.zeros(len(mixed)), mixed, size=table.wanted, method="eigh")
+        drawn = generator.multivariate_normal(np.zeros(len(mixed)), mixed, size=table.wanted, method="eigh")
         places = special.ndtr(drawn)
         return {column.name: _back(column, places[:, n]) for n, column in enumerate(table.columns)}
 
 
-def _scores(column: Column, random: np.random.Generator) -> Floats:
+def _scores(column: Column, generator: np.random.Generator) -> Floats:
     if column.numeric:
         ranks = stats.rankdata(column.numbers)
         return np.asarray(special.ndtri((ranks - 0.5) / len(ranks)), dtype=np.float64)
     starts, shares = _shares(column)
     place = {level: n for n, level in enumerate(sorted(set(column.values)))}
     chosen = np.array([place[value] for value in column.values])
-    inside = starts[chosen] + shares[chosen] * random.uniform(0.001, 0.999, len(chosen))
+    inside = starts[chosen] + shares[chosen] * generator.uniform(0.001, 0.999, len(chosen))
     return np.asarray(special.ndtri(inside), dtype=np.float64)
 
 

@@ -22,14 +22,14 @@ class IndependentMarginals(Named, Synthesizer):
     kind: ClassVar[str] = "independent_marginals"
     version: ClassVar[int] = VERSION
 
-    def synthesize(self, table: Table, random: np.random.Generator) -> Mapping[str, Sequence[Any]]:
+    def synthesize(self, table: Table, generator: np.random.Generator) -> Mapping[str, Sequence[Any]]:
         """Columns drawn apart from each other."""
         made: dict[str, Sequence[Any]] = {}
         for column in table.columns:
             if column.numeric:
-                made[column.name] = np.quantile(column.numbers, random.uniform(size=table.wanted)).tolist()
+                made[column.name] = np.quantile(column.numbers, generator.uniform(size=table.wanted)).tolist()
             else:
-                made[column.name] = random.choice(np.array(column.values, dtype=object), table.wanted).tolist()
+                made[column.name] = generator.choice(np.array(column.values, dtype=object), table.wanted).tolist()
         return made
 
 

@@ -38,7 +38,8 @@ def lab(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
 
 @cache
 def _anchors() -> npt.NDArray[np.float64]:
-    return lab(np.array([list(ANCHORS.values())], dtype=np.uint8))[0]
+    found: npt.NDArray[np.float64] = lab(np.array([list(ANCHORS.values())], dtype=np.uint8))[0]
+    return found
 
 
 def named(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.intp]:

