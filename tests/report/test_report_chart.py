@@ -114,3 +114,37 @@ def test_ticks_on_a_phone_do_not_touch():
 def test_letters_go_on_after_z():
     drawn = chart.scatter([(str(i), Cell(0.5), float(i)) for i in range(28)], "")
     assert [point.letter for point in drawn.points][24:] == ["Y", "Z", "AA", "AB"]
+
+
+def ends(drawn):
+    return [float(drawn.axis[0].text), float(drawn.axis[-1].text)]
+
+
+def test_no_axis_runs_past_a_bound():
+    bounds = (0.0, 1.0)
+    auc = [("a", Cell(0.995, 0.98, 0.999)), ("b", Cell(0.5, 0.42, 0.58))]
+    assert ends(chart.whiskers(auc, "", bounds))[1] == 1
+    assert ends(chart.whiskers([("a", Cell(1.0, 0.93, 1.0))], "%", bounds))[1] == 100
+    assert ends(chart.whiskers([("a", Cell(0.0))], "", bounds)) == [0, 1]
+    assert ends(chart.whiskers([("a", Cell(0.0, 0.0, 0.02))], "", (0.0, None)))[0] == 0
+    assert ends(chart.whiskers([("a", Cell(3.2, 2.0, 3.3))], "", (0.0, 10 / 3)))[1] == pytest.approx(10 / 3, abs=0.01)
+    drawn = chart.scatter([("a", Cell(0.995, 0.98, 1.0), 1.0), ("b", Cell(0.97), 0.5)], "", bounds)
+    assert float(drawn.y_axis[-1].text) == 1
+    assert min(tick.at for tick in drawn.y_axis) >= chart.SCATTER_TOP
+
+
+@given(
+    st.lists(st.floats(0, 1), min_size=1, max_size=5),
+    st.sampled_from([(0.0, 1.0), (-1.0, 1.0), (None, 1.0), (0.0, None), (0.0, 10 / 3)]),
+)
+@settings(max_examples=50, deadline=None)
+def test_every_value_has_a_place_on_a_bounded_axis(values, bounds):
+    drawn = chart.whiskers([(str(n), Cell(value)) for n, value in enumerate(values)], "", bounds)
+    assert len(drawn.axis) >= 2
+    assert all(before.at < after.at for before, after in pairwise(drawn.axis))
+    assert all(chart.LEFT - 1e-3 <= row.at <= chart.RIGHT + 1e-3 for row in drawn.rows)
+
+
+def test_a_value_beyond_its_bound_is_drawn_all_the_same():
+    drawn = chart.whiskers([("a", Cell(1.2)), ("b", Cell(0.4))], "", (0.0, 1.0))
+    assert all(chart.LEFT <= row.at <= chart.RIGHT for row in drawn.rows)

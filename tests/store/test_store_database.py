@@ -138,7 +138,9 @@ def test_a_migration_that_fails_leaves_the_store_as_it_was(store, tmp_path, monk
     _first_schema(store)
     folder = tmp_path / "migrations"
     folder.mkdir()
-    (folder / f"{migrate.latest() + 1:04}_broken.sql").write_text("create table half (a integer); insert into nowhere values (1)")
+    (folder / f"{migrate.latest() + 1:04}_broken.sql").write_text(
+        "create table half (a integer); insert into nowhere values (1)"
+    )
     broken = (*migrate.migrations(), *migrate.migrations(folder))
     with monkeypatch.context() as patched:
         patched.setattr(migrate, "migrations", lambda: broken)
@@ -146,7 +148,10 @@ def test_a_migration_that_fails_leaves_the_store_as_it_was(store, tmp_path, monk
             pass
     with store.open() as connection:
         names = connection.execute("select table_name from duckdb_tables() where table_name = 'half'").fetchall()
-        assert (names, connection.execute("select count(*) from schema_migration").fetchall()) == ([], [(migrate.latest(),)])
+        assert (names, connection.execute("select count(*) from schema_migration").fetchall()) == (
+            [],
+            [(migrate.latest(),)],
+        )
 
 
 @pytest.mark.parametrize("content", [b"hello world" * 1000, b"x", b"", b"SQLite format 3\x00" + bytes(4096)])
