@@ -19,17 +19,35 @@ SHOWN_FAILURES = 200
 SHOWN_SAMPLES = 8
 _decode = msgspec.json.decode
 
-_FAILED = """select count(*) from cells c
-left join scores s on s.entry_id = c.entry_id and s.position = c.position and s.scorer_sig = $sig and s.metric = $metric
-where c.entry_id = $entry and (c.status <> 'answered' or s.status is distinct from 'scored'
+# Tables rather than views: a join holds all the columns that it reads.
+_SCORED = """
+from cell c left join answer a on a.entry_id = c.entry_id and a.position = c.position
+left join call k on k.call_id = a.call_id
+left join entry_basis b on b.entry_id = c.entry_id and b.position = c.position and b.scorer_sig = $sig
+left join score s on s.call_id = a.call_id and s.sample_hash = c.sample_hash and s.scorer_sig = $sig
+  and s.metric = $metric and s.basis = coalesce(b.basis, '')
+where c.entry_id = $entry"""
+_BEST = "select case when $higher then max(s.value) else min(s.value) end" + _SCORED
+_FAILED = (
+    "select count(*)"
+    + _SCORED
+    + """ and (k.call_id is null or k.error_kind is not null or s.status is distinct from 'scored'
   or case when $higher then s.value < $good else s.value > $good end)"""
+)
 
 _PICKED = """
-with seen as (
-  select s.sample_id, min(s.position) as place, min(s.headline_value) as least, max(s.headline_value) as most,
-         avg(s.headline_value) as mean
-  from scores s where list_contains($entries, s.entry_id) and s.metric = $metric and s.repeat = 0
-  group by s.sample_id
+with each as (
+  select c.sample_id, c.position, coalesce(s.value, s.worst) as value
+  from cell c join answer a on a.entry_id = c.entry_id and a.position = c.position
+  join entry_scorer es on es.entry_id = c.entry_id
+  left join entry_basis b on b.entry_id = c.entry_id and b.position = c.position and b.scorer_sig = es.scorer_sig
+  join score s on s.call_id = a.call_id and s.sample_hash = c.sample_hash and s.scorer_sig = es.scorer_sig
+    and s.metric = $metric and s.basis = coalesce(b.basis, '')
+  where list_contains($entries, c.entry_id) and c.repeat = 0
+),
+seen as (
+  select sample_id, min(position) as place, min(value) as least, max(value) as most, avg(value) as mean
+  from each group by sample_id
 ),
 ranked as (
   select *, row_number() over (order by most - least desc nulls last, place) as disputed,
@@ -98,19 +116,15 @@ def failing_of(connection: DuckDBPyConnection, entry_id: str, limit: int) -> tup
     if main is None:
         return [], 0
     metric, sig, higher = main
-    best = first_row(
-        connection,
-        "select case when ? then max(value) else min(value) end from scores where entry_id = ? and metric = ?",
-        [higher, entry_id, metric],
-    )
-    good = 1.0 if higher and best and best[0] is not None and best[0] <= 1 else (best[0] if best else None)
+    of = {"sig": sig, "metric": metric, "entry": entry_id, "higher": bool(higher)}
+    best = reader.query(connection, _BEST, of).rows[0]
+    good = 1.0 if higher and best[0] is not None and best[0] <= 1 else best[0]
     passing = (good, bool(higher))
     page = reader.Page(limit)
     rows = list(
         reader.failures(connection, entry_id, scorer_sig=sig, metric=metric, passing=passing, page=page).dicts()
     )
-    asked = {"sig": sig, "metric": metric, "entry": entry_id, "higher": bool(higher), "good": good}
-    return rows, int(reader.query(connection, _FAILED, asked).rows[0][0])
+    return rows, int(reader.query(connection, _FAILED, {**of, "good": good}).rows[0][0])
 
 
 def failing(connection: DuckDBPyConnection, entry_id: str) -> tuple[Iterator[FailRow], int]:
