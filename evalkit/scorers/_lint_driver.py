@@ -25,7 +25,7 @@ def findings(text: str) -> list[tuple[int, str, str]]:
         return [(getattr(error, "lineno", None) or 1, type(error).__name__, message[:_WORDS])]
     # The folder is the sandbox's own: pyflakes stands in it, and is imported only for what compiles.
     sys.path.insert(0, "")
-    from pyflakes.checker import Checker  # type: ignore[import-untyped]
+    from pyflakes.checker import Checker
 
     try:
         messages = sorted(Checker(tree, "main.py").messages, key=lambda message: (message.lineno, message.col))
