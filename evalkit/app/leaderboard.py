@@ -39,7 +39,7 @@ where list_contains($entries, a.entry_id) group by a.entry_id
 _RESULTS = """
 select r.entry_id, r.metric, r.slice, r.value, r.low, r.high, r.value_dropped, r.method, r.n, r.groups, r.planned,
        r.answered, r.errored, r.unscorable, r.scored, r.cached, r.is_primary, r.higher_is_better, r.unit, r.signature,
-       r.scorer_sig, es.place
+       r.scorer_sig, es.place, r.low_bound, r.high_bound
 from result r join entry_scorer es using (entry_id, scorer_sig)
 where list_contains($entries, r.entry_id) order by r.entry_id, es.place, r.metric, r.slice
 """

@@ -126,7 +126,8 @@ def _columns(members: Sequence[Standing]) -> tuple[Column, ...]:
     for standing in members:
         for (metric, part), result in standing.results.items():
             if not part and metric not in found:
-                found[metric] = Column(metric, result["unit"], result["higher_is_better"], result["is_primary"])
+                bounds = (result["low_bound"], result["high_bound"])
+                found[metric] = Column(metric, result["unit"], result["higher_is_better"], result["is_primary"], bounds)
     return tuple(sorted(found.values(), key=lambda column: not column.primary))
 
 

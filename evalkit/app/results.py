@@ -121,6 +121,7 @@ def results_of(
             base = {
                 "entry_id": entry_id, "scorer_sig": one.sig, "metric": metric.name, "signature": signature,
                 "is_primary": is_primary, "higher_is_better": metric.higher_is_better, "unit": _unit(metric),
+                "low_bound": metric.bounds[0], "high_bound": metric.bounds[1],
             }  # fmt: skip
             whole = {"planned": planned, "answered": counts.answered, "cached": counts.cached}
             yield {**base, "slice": WHOLE, **_folded(metric, found, measure.seed), **whole}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from evalkit.app.evidence import failing_of
@@ -23,6 +24,7 @@ FAILING = (
     "reason",
     "error",
 )
+ONLY_PARTS = "no value of its own: it counts in the sum over all samples"
 SAMPLE = ("suite", "candidate", "repeat", "status", "output", "scores", "seconds", "error_kind", "error_message")
 
 
@@ -60,9 +62,14 @@ def failures(workspace: Workspace, run_id: str, limit: int) -> list[dict[str, An
                         "candidate": candidate,
                         "error": error,
                         "status": row["status"] or row["cell_status"],
+                        "reason": row["reason"] or (ONLY_PARTS if _only_parts(row) else None),
                     }
                 )
     return rows
+
+
+def _only_parts(row: Mapping[str, Any]) -> bool:
+    return bool(row["status"] == "scored" and row["value"] is None)
 
 
 def sample(workspace: Workspace, run_id: str, sample_id: str) -> list[dict[str, Any]]:

@@ -32,7 +32,10 @@ def show(
     if sample is not None:
         show_rows(use.sample(space, run_id, sample), use.SAMPLE, as_json=as_json, as_csv=as_csv)
     elif failures:
-        show_rows(use.failures(space, run_id, limit), use.FAILING, as_json=as_json, as_csv=as_csv)
+        found = use.failures(space, run_id, limit)
+        # A score of parts only has no value of its own: nothing is unknown.
+        lines = [{**row, "value": "\u2013"} if row["reason"] == use.ONLY_PARTS else row for row in found]
+        show_rows(found if as_json or as_csv else lines, use.FAILING, as_json=as_json, as_csv=as_csv)
     else:
         rows = use.leaderboard(space, run_id, slices=slices)
         if as_json or as_csv:

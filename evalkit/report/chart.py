@@ -14,6 +14,9 @@ from itertools import pairwise
 from evalkit.report.model import Cell
 from evalkit.report.text import cell_text, money, numbers, value_text
 
+# Ticks are rounded to 12 decimals: what differs by less is one value.
+ALIKE = 1e-10
+Bounds = tuple[float | None, float | None]
 LEFT, RIGHT = 2.0, 98.0
 ROW_HEIGHT = 46
 SCATTER_HEIGHT = 300
@@ -26,7 +29,7 @@ LABEL, WIDE_LABEL = 23, 60
 
 def ticks(low: float, high: float, about: int = 5) -> list[float]:
     """Round numbers (steps of 1, 2, 2.5 or 5 times a power of ten) that cover low..high; at least two."""
-    if not high > low:
+    if high - low < ALIKE:
         low, high = low - 0.5 * max(1e-6, abs(low)), high + 0.5 * max(1e-6, abs(high))
     rough = (high - low) / about
     power = 10.0 ** math.floor(math.log10(rough))
@@ -76,13 +79,21 @@ def _shown(values: Sequence[float], unit: str) -> list[str]:
     return [text.rstrip(".") if "." in text else text for text in trimmed]
 
 
-def _axis(values: Sequence[float], unit: str, about: int = 5) -> list[float]:
+def _axis(values: Sequence[float], unit: str, bounds: Bounds = (None, None), about: int = 5) -> list[float]:
+    """Ticks that cover the values and run past no bound that the values keep."""
     low, high = min(values), max(values)
     pad = 0.04 * (high - low)
-    low, high = low - pad, high + pad
-    if unit == "%" and min(values) >= 0 and max(values) <= 1:
-        low, high = max(0.0, low), min(1.0, high)
-    return ticks(low, high, about)
+    least, most = (0.0, 1.0) if unit == "%" and bounds == (None, None) else bounds
+    least = least if least is not None and least <= low else -math.inf
+    most = most if most is not None and most >= high else math.inf
+    if high - low < ALIKE and math.isfinite(least) and math.isfinite(most):
+        return ticks(least, most, about) if least < most else ticks(low, high, about)
+    marks = ticks(max(least, low - pad), min(most, high + pad), about)
+    inside = [mark for mark in marks if least <= mark <= most]
+    # A bound that is no round number, or that a single value sits on, is a tick of its own.
+    first = [least] if marks[0] < least and least not in inside else []
+    last = [most] if marks[-1] > most and most not in inside else []
+    return [*first, *inside, *last]
 
 
 def _place(value: float, marks: Sequence[float], start: float, end: float) -> float:
@@ -98,12 +109,12 @@ def shorten(name: str, limit: int) -> str:
     return name if len(name) <= limit else f"{name[: limit - 1]}…"
 
 
-def whiskers(named: Sequence[tuple[str, Cell]], unit: str) -> Whiskers | None:
+def whiskers(named: Sequence[tuple[str, Cell]], unit: str, bounds: Bounds = (None, None)) -> Whiskers | None:
     """A chart of the cells that have a value, in the order given; None when there is none."""
     known = [(name, cell, cell.value) for name, cell in named if cell.value is not None]
     if not known:
         return None
-    marks = _axis(_extent([cell for _, cell, _ in known]), unit)
+    marks = _axis(_extent([cell for _, cell, _ in known]), unit, bounds)
     rows = []
     for place, (name, cell, value) in enumerate(known):
         ends = [None if v is None else _place(v, marks, LEFT, RIGHT) for v in (cell.low, cell.high)]
@@ -125,10 +136,10 @@ class Spark:
     high: float | None
 
 
-def sparks(rows: Sequence[Sequence[Cell | None]], unit: str) -> list[list[Spark | None]]:
+def sparks(rows: Sequence[Sequence[Cell | None]], unit: str, bounds: Bounds = (None, None)) -> list[list[Spark | None]]:
     """One spark per table cell, all on one axis; None where there is no value."""
     extent = _extent([cell for row in rows for cell in row if cell is not None])
-    marks = _axis(extent, unit) if extent else [0.0, 1.0]
+    marks = _axis(extent, unit, bounds) if extent else [0.0, 1.0]
     return [[None if c is None or c.value is None else _spark(c, c.value, marks) for c in row] for row in rows]
 
 
@@ -199,7 +210,9 @@ class _Costs:
         return free + tuple(Tick(self.place(mark), money(mark)) for mark in self.marks)
 
 
-def scatter(named: Sequence[tuple[str, Cell, float | None]], unit: str) -> Scatter | None:
+def scatter(
+    named: Sequence[tuple[str, Cell, float | None]], unit: str, bounds: Bounds = (None, None)
+) -> Scatter | None:
     """The plane of those who have a value and a price; None when fewer than two do or all cost the same."""
     priced = [
         (name, cell, cell.value, cost) for name, cell, cost in named if cell.value is not None and cost is not None
@@ -207,7 +220,7 @@ def scatter(named: Sequence[tuple[str, Cell, float | None]], unit: str) -> Scatt
     if len(priced) < 2 or len({cost for *_, cost in priced}) < 2:
         return None
     costs = _Costs.of([cost for *_, cost in priced])
-    marks = _axis(_extent([cell for _, cell, _, _ in priced]), unit)
+    marks = _axis(_extent([cell for _, cell, _, _ in priced]), unit, bounds)
     floor, top = SCATTER_HEIGHT - SCATTER_BOTTOM, SCATTER_TOP
     points = []
     for place, (name, cell, value, cost) in enumerate(priced):

@@ -14,12 +14,14 @@ class Column:
     """One metric of a suite.
 
     `unit` "%" = a share stored as 0..1 and shown times 100; "s", "tokens"... are shown after the number; "" = none.
+    `bounds` = least and greatest possible value, None where there is none: no axis runs past them.
     """
 
     name: str
     unit: str = ""
     higher_is_better: bool = True
     primary: bool = False
+    bounds: tuple[float | None, float | None] = (None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +191,10 @@ class SuitePage:
 
 @dataclass(frozen=True, slots=True)
 class ScoreLine:
-    """What one scorer said of one answer; `rows` are its units as (unit, value), `blob` refers to a file it made."""
+    """What one scorer said of one answer; `rows` are its units as (unit, value), `blob` refers to a file it made.
+
+    A scored answer without a value has parts only, which count in the sum over all samples.
+    """
 
     metric: str
     status: Literal["scored", "unscorable", "errored"] = "scored"
@@ -199,6 +204,17 @@ class ScoreLine:
     reason: str | None = None
     rows: tuple[tuple[str, float | None], ...] = ()
     blob: Any = None
+
+    @property
+    def said(self) -> str:
+        """What stands where the value would: a dash, or why there is none."""
+        return "\u2013" if self.status == "scored" else self.status
+
+    @property
+    def why(self) -> str:
+        """The reason as the scorer gave it, or why there is no value."""
+        only_parts = self.status == "scored" and self.value is None
+        return self.reason or ("no value of its own: it counts in the sum over all samples" if only_parts else "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,12 +202,12 @@ def board(page: SuitePage) -> Board:
     odd = _odd_signatures(page, primary)
     ranked = sorted((r for r in page.rows if r.status == "complete" and r.candidate not in odd), key=_by(primary))
     below = sorted((r for r in page.rows if r not in ranked), key=lambda row: (row.status, row.candidate))
-    unit = primary.unit if primary else ""
+    unit, bounds = (primary.unit, primary.bounds) if primary else ("", (None, None))
     cells = [(r.candidate, r.metrics[primary.name]) for r in ranked if primary and primary.name in r.metrics]
     costs = {row.candidate: row.usd_per_1000 for row in ranked}
     names = tuple(row.candidate for row in ranked if any(row.candidate in s.cells for s in page.slices))
     table = [[s.cells.get(name) for name in names] for s in page.slices]
-    lined = zip(page.slices, table, chart.sparks(table, unit), strict=True)
+    lined = zip(page.slices, table, chart.sparks(table, unit, bounds), strict=True)
     return Board(
         page=page,
         primary=primary,
@@ -215,8 +215,8 @@ def board(page: SuitePage) -> Board:
         ranked=tuple(ranked),
         below=tuple((row, _why(row)) for row in below),
         notes=page.notes,
-        whiskers=chart.whiskers(cells, unit),
-        scatter=chart.scatter([(name, cell, costs[name]) for name, cell in cells], unit),
+        whiskers=chart.whiskers(cells, unit, bounds),
+        scatter=chart.scatter([(name, cell, costs[name]) for name, cell in cells], unit, bounds),
         slices=tuple((s.name, tuple(zip(row, drawn, strict=True))) for s, row, drawn in lined),
         slice_names=names,
     )

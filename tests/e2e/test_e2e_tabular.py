@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from aiohttp import web
 
 sys.path.insert(0, str(Path(__file__).parent / "helpers"))
 from e2e_talking import Copied, talking
+
+from evalkit.cli.main import main
+from evalkit.store.database import Store
 
 KEY = "score_kept_secret_987654321"
 COLUMNS = {"mean radius", "worst concave points"}
@@ -96,3 +100,37 @@ def test_probabilities_that_are_none_are_the_services_own_failure(tmp_path):
     assert {row["status"] for row in rows} == {"unscorable"}
     assert all("is not in 0..1" in row["reason"] for row in rows)
     assert copied.values("breast_cancer", "service")["average_precision"] is None
+
+
+def test_show_and_report_keep_to_what_a_metric_can_be(tmp_path, capsys):
+    with talking(predictions) as server:
+        copied = Copied.of(tmp_path, "breast_cancer", {"breast_cancer": {}}, {"service": service(server.url)})
+        assert copied.run("breast_cancer", "-c", "service", "-c", "majority", "--limit", "60") == 0
+    bounds = {
+        row["metric"]: (row["low_bound"], row["high_bound"])
+        for row in copied.sql("select distinct metric, low_bound, high_bound from result")
+    }
+    assert bounds["auc"] == (0, 1)
+    assert bounds["lift@10"] == (0, 10)
+    assert bounds["log_loss"] == (0, None)
+    with pytest.raises(SystemExit) as end:
+        main(["report", "-p", str(tmp_path), "--out", str(tmp_path / "out")])
+    assert not end.value.code
+    page = next((tmp_path / "out").rglob("suites/*.html")).read_text("utf-8")
+    marks = re.findall(r'class="tick[^"]*"[^>]*>([\d.]+)<', page)
+    assert max(map(float, marks)) == 1
+    with Store(tmp_path / ".evalkit").open() as connection:
+        connection.execute("update score set value = null, reason = null where metric = 'auc'")
+    capsys.readouterr()
+    assert [row["value"] for row in shown(tmp_path, capsys, "--json")] == [None] * 4
+    assert "no value of its own" in shown(tmp_path, capsys, "--json")[0]["reason"]
+    assert shown(tmp_path, capsys).count("–") == 4
+
+
+def shown(root, capsys, *more):
+    """What `evalkit show --failures` says, two samples per candidate."""
+    with pytest.raises(SystemExit) as end:
+        main(["show", "--failures", "--limit", "2", "-p", str(root), *more])
+    assert not end.value.code
+    said = capsys.readouterr().out
+    return json.loads(said) if more else said

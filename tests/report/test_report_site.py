@@ -17,6 +17,7 @@ from evalkit.report.model import (
     LeaderRow,
     PromptDiff,
     RunPage,
+    ScoreLine,
     Site,
     SuitePage,
 )
@@ -209,3 +210,16 @@ def test_ids_are_unique_on_every_page(site, tmp_path):
     for name, content in files(tmp_path).items():
         ids = re.findall(rb'\sid="([^"]*)"', content)
         assert len(ids) == len(set(ids)), name
+
+
+def test_a_score_of_parts_only_shows_a_dash_and_why(tmp_path):
+    told = (ScoreLine("wer", "scored", None, None), ScoreLine("auc", "unscorable", None, 0.0, reason="no number"))
+    entry = EntryLine("s", "c", failing=[FailRow("s1", output="x", scores=told)], failing_total=1)
+    render_site(Site("t", "now", "0", runs=(RunPage("r", entries=(entry,)),)), tmp_path)
+    shown = read(tmp_path, "runs/r.html")
+    assert "wer –</span>" in shown
+    assert '<td class="num">–</td>' in shown
+    assert "no value of its own: it counts in the sum over all samples" in shown
+    assert "unscorable, counts as 0" in shown
+    assert "no number" in shown
+    assert not re.search(r">\s*(wer )?scored<", shown)
