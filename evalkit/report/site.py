@@ -155,6 +155,7 @@ class Board:
     page: SuitePage
     primary: Column | None
     columns: tuple[Column, ...]
+    unmeasured: tuple[str, ...]
     ranked: tuple[LeaderRow, ...]
     below: tuple[tuple[LeaderRow, str], ...]
     notes: tuple[Note, ...]
@@ -198,7 +199,12 @@ def _shared(boards: Sequence[Board]) -> list[str]:
 def board(page: SuitePage) -> Board:
     """Sort a suite's rows and lay out its charts; rows with another signature than most are below the line."""
     primary = next((c for c in page.columns if c.primary), page.columns[0] if page.columns else None)
-    columns = tuple(sorted(page.columns, key=lambda column: column is not primary))
+    measured = {name for row in page.rows for name, cell in row.metrics.items() if cell.value is not None}
+    columns = tuple(
+        sorted(
+            (c for c in page.columns if c is primary or c.name in measured), key=lambda column: column is not primary
+        )
+    )
     odd = _odd_signatures(page, primary)
     ranked = sorted((r for r in page.rows if r.status == "complete" and r.candidate not in odd), key=_by(primary))
     below = sorted((r for r in page.rows if r not in ranked), key=lambda row: (row.status, row.candidate))
@@ -212,6 +218,7 @@ def board(page: SuitePage) -> Board:
         page=page,
         primary=primary,
         columns=columns,
+        unmeasured=tuple(column.name for column in page.columns if column not in columns),
         ranked=tuple(ranked),
         below=tuple((row, _why(row)) for row in below),
         notes=page.notes,
