@@ -185,8 +185,9 @@ class Plan:
 
 
 def new_run_id(now: float) -> str:
-    """A run id that sorts by time: UTC seconds and 40 random bits."""
-    return time.strftime("%Y%m%dT%H%M%S", time.gmtime(now)) + "-" + os.urandom(5).hex()
+    """A run id that sorts by time: UTC seconds, milliseconds as three hex digits, and 28 random bits."""
+    second = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now))
+    return f"{second}-{int(now % 1 * 1000):03x}{os.urandom(4).hex()[:7]}"
 
 
 def identity_of(entries: Sequence[PlannedEntry], *, fresh: bool) -> str:

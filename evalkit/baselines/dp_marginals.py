@@ -30,6 +30,7 @@ class DpMarginals(Named, Synthesizer):
     epsilon: float = 1.0
     bins: int = 12
     kind: ClassVar[str] = "dp_marginals"
+    seeded: ClassVar[bool] = False
     version: ClassVar[int] = VERSION
 
     def __post_init__(self) -> None:

@@ -108,7 +108,7 @@ def _inside(ask: Ask, a: Answer, item: dict[str, Any]) -> Iterator[Event]:
     elif item["type"] == "function_call":
         for piece in pieces(a.text):
             yield "response.function_call_arguments.delta", {"delta": piece}
-        yield "response.function_call_arguments.done", {"arguments": a.text}
+        yield "response.function_call_arguments.done", {"arguments": a.text, "name": item["name"]}
     else:
         yield from _spoken(ask, a, item["content"][0])
 

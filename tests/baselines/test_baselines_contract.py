@@ -97,7 +97,8 @@ def test_it_survives_pickling(name):
     candidate = learnt(registry.make("baselines", name), samples)
     again = pickle.loads(pickle.dumps(candidate))
     first, second = (asyncio.run(one.answer(samples[-1], ctx)).output for one in (candidate, again))
-    assert first == second
+    # Noise that keeps a secret has no seed.
+    assert first == second or not getattr(candidate, "seeded", True)
     assert again.fingerprint == candidate.fingerprint
 
 
