@@ -1,4 +1,4 @@
-"""Recorded outputs as a candidate: answers come from a JSONL or Parquet file, nothing is asked."""
+"""Recorded outputs as a candidate: answers come from a recording and the files that it names, nothing is asked."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import tempfile
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
@@ -20,6 +20,8 @@ from evalkit.core.keys import digest
 from evalkit.core.options import build
 from evalkit.core.types import Context, Failure, Response, Sample, Tools
 from evalkit.core.units import UNITS
+from evalkit.providers._recorded_files import NAMED, attached, names
+from evalkit.providers._recorded_files import content as file_content
 
 SHOWN_PROBLEMS = 100
 _ALIASES = {"prompt_tokens": "input_tokens", "completion_tokens": "output_tokens"}
@@ -51,6 +53,8 @@ class Recorded(msgspec.Struct):
     model: str | None = None
     reasoning: str | None = None
     logprobs: tuple[float, ...] | None = None
+    tool_calls: tuple[dict[str, Any], ...] = ()
+    meta: dict[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +87,19 @@ class ReplayCandidate:
         """The recorded answer of this sample and repeat, with its recorded latency."""
         found = self._read(sample.id, ctx.repeat)
         if found is not None:
-            return _response(found)
+            return self._answered(found, ctx)
         other = "" if ctx.repeat == 0 or self._read(sample.id, 0) is None else " (repeat 0 is there)"
         message = f"{self.file} has no output for id {sample.id!r}, repeat {ctx.repeat}{other}"
         return Response(error=Failure(ErrorKind.REPLAY_MISS, message))
+
+    def _answered(self, found: Recorded, ctx: Context) -> Response:
+        response = _response(found)
+        if not any(True for _ in names(response.output)):
+            return response
+        try:
+            return replace(response, output=attached(response.output, self.file.parent, ctx.blobs))
+        except (ValueError, OSError) as error:
+            return Response(error=Failure(ErrorKind.CANDIDATE, f"{self.file}: {error}"))
 
     async def close(self) -> None:
         """Close the file."""
@@ -135,6 +148,8 @@ def _scan(lines: IO[bytes], file: Path, unit: str) -> tuple[Index, str]:
         if line[mark:].strip():
             recorded = _decode(line[mark:])
             wrong = recorded if isinstance(recorded, str) else _wrong(recorded)
+            if wrong is None and NAMED in line and isinstance(recorded, Recorded):
+                wrong = _hashed(recorded, file.parent, content)
             problems.add(number, wrong)
             if isinstance(recorded, Recorded) and wrong is None:
                 places.append(_hash(str(recorded.id), recorded.repeat) << _OFFSET_BITS | offset + mark)
@@ -146,6 +161,16 @@ def _scan(lines: IO[bytes], file: Path, unit: str) -> tuple[Index, str]:
     problems.raise_any()
     hashes = array("Q", (place >> _OFFSET_BITS for place in places))
     return Index(hashes, array("Q", (place & _OFFSET_MASK for place in places))), content.hexdigest()
+
+
+def _hashed(recorded: Recorded, folder: Path, into: Any) -> str | None:
+    """Make the files that a line names part of the recording's fingerprint; what is wrong with them, or None."""
+    try:
+        for name in names(recorded.output):
+            into.update(file_content(folder, name).encode())
+    except ValueError as error:
+        return f"id {str(recorded.id)!r}: {error}"
+    return None
 
 
 class _Problems:
@@ -231,6 +256,8 @@ def _response(recorded: Recorded) -> Response:
         logprobs=recorded.logprobs,
         reasoning=recorded.reasoning,
         model=recorded.model,
+        tool_calls=recorded.tool_calls,
+        meta=recorded.meta,
     )
 
 
