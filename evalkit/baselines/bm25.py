@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -42,6 +43,8 @@ class Bm25(_search.Search):
     def fit(self, given: Given, seed: int) -> FoundBm25:
         """Index the passages. Raises ValueError when there are none."""
         found = _search.passages(given)
+        # It logs each index at level DEBUG, through whatever handler another library has set up.
+        logging.getLogger("bm25s").setLevel(logging.WARNING)
         model = _search.library("bm25s").BM25(k1=self.k1, b=self.b, method=self.method)
         model.index([words(text) for text in _search.texts(found, self.fields)], show_progress=False)
         told = fitted_fingerprint(self.fingerprint, given, seed)
