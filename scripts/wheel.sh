@@ -13,7 +13,7 @@ rm -rf dist
 "$bin/python" -m build --wheel --no-isolation --outdir dist . >"$work/build.log" || { cat "$work/build.log"; exit 1; }
 wheel="$(ls "$root"/dist/evalkit-*.whl)"
 "$bin/python" -m venv --without-pip "$work/venv"
-"$bin/uv" pip install --quiet --python "$work/venv/bin/python" --constraint requirements.lock "evalkit[tabular] @ file://$wheel"
+"$bin/uv" pip install --quiet --python "$work/venv/bin/python" --constraint requirements.lock "evalkit[tabular,image] @ file://$wheel"
 PATH="$work/venv/bin:/usr/bin:/bin"
 unset PYTHONPATH
 
