@@ -17,7 +17,7 @@ import msgspec
 from evalkit.core.errors import Finish
 from evalkit.core.options import build
 from evalkit.core.types import Request, Response, Sample, Tools
-from evalkit.providers._audio_api import OPENAI, AudioCandidate, Endpoint, endpoint
+from evalkit.providers._endpoint import OPENAI, Endpoint, EndpointCandidate, endpoint
 from evalkit.providers._failures import ErrorBody, refusal
 from evalkit.providers._options import one_of
 from evalkit.providers._wire import Malformed
@@ -49,7 +49,7 @@ class Options:
             raise ValueError(f"option 'dimensions' must be a whole number from 1 on; got {self.dimensions!r}")
 
 
-class Embeddings(AudioCandidate):
+class Embeddings(EndpointCandidate):
     """Sends texts together and answers with their vectors.
 
     The output is `{"vectors": [base64 of little-endian float32, ...], "dimensions": d}`, in the order of the texts. A
@@ -78,7 +78,7 @@ class Embeddings(AudioCandidate):
         return Response(output=output, finish=Finish.STOP, usage=usage, seconds=seconds, model=model)
 
 
-async def posted(candidate: AudioCandidate, body: Mapping[str, Any]) -> Any:
+async def posted(candidate: EndpointCandidate, body: Mapping[str, Any]) -> Any:
     """Send a JSON body and read the JSON reply. Raises CallFailed for a refusal, Malformed for what is no JSON."""
     headers = {**candidate.place.headers, "Content-Type": "application/json"}
     reply = await candidate.transport.post_json(

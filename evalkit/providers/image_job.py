@@ -14,7 +14,7 @@ from evalkit.core.errors import ErrorKind, Finish
 from evalkit.core.options import build
 from evalkit.core.types import Failure, Request, Response, Sample, Tools
 from evalkit.providers import _files
-from evalkit.providers._audio_api import AudioCandidate, Endpoint, endpoint
+from evalkit.providers._endpoint import Endpoint, EndpointCandidate, endpoint
 from evalkit.providers._failures import ErrorBody, failure_of, refusal, retry_after, timeout_failure
 from evalkit.providers._fetching import beside, fetched
 from evalkit.providers._wire import Malformed
@@ -63,7 +63,7 @@ class Options:
             parse_path(path)
 
 
-class ImageJob(AudioCandidate):
+class ImageJob(EndpointCandidate):
     """Gives a job away, waits for it, and answers with the picture; `seconds` is all of the waiting."""
 
     def __init__(self, tools: Tools, place: Endpoint, options: Options) -> None:

@@ -12,7 +12,7 @@ from evalkit.core.errors import Finish
 from evalkit.core.options import build
 from evalkit.core.types import Request, Response, Sample, Tools
 from evalkit.providers import _files
-from evalkit.providers._audio_api import OPENAI, AudioCandidate, Endpoint, endpoint
+from evalkit.providers._endpoint import OPENAI, Endpoint, EndpointCandidate, endpoint
 from evalkit.providers._failures import ErrorBody, refusal
 from evalkit.providers._fetching import fetched
 from evalkit.providers._options import one_of
@@ -57,7 +57,7 @@ class Options:
             raise ValueError(f"option 'n' must be a whole number from 1 to {_MOST}; got {self.n!r}")
 
 
-class Images(AudioCandidate):
+class Images(EndpointCandidate):
     """Sends a prompt and answers with a reference to the picture, or a list of them; usage counts the pictures."""
 
     def __init__(self, tools: Tools, place: Endpoint, options: Options) -> None:

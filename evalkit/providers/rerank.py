@@ -11,7 +11,7 @@ from typing import Any
 from evalkit.core.errors import Finish
 from evalkit.core.options import build
 from evalkit.core.types import Request, Response, Sample, Tools
-from evalkit.providers._audio_api import AudioCandidate, Endpoint, endpoint
+from evalkit.providers._endpoint import Endpoint, EndpointCandidate, endpoint
 from evalkit.providers._options import one_of
 from evalkit.providers._wire import Malformed
 from evalkit.providers.embeddings import counted, posted
@@ -46,7 +46,7 @@ class Options:
             raise ValueError(f"option 'top_n' must be a whole number from 1 on, and tei has none; got {self.top_n!r}")
 
 
-class Rerank(AudioCandidate):
+class Rerank(EndpointCandidate):
     """Sends a query with documents and answers with how relevant each is.
 
     Reads `query` and `documents` (a list of texts) of a sample's input; the output is `{"scores": [...]}` in the order

@@ -14,7 +14,7 @@ from typing import Any
 from evalkit.core.errors import Finish
 from evalkit.core.options import build
 from evalkit.core.types import Request, Response, Sample, Tools
-from evalkit.providers._audio_api import OPENAI, AudioCandidate, Endpoint, endpoint
+from evalkit.providers._endpoint import OPENAI, Endpoint, EndpointCandidate, endpoint
 from evalkit.providers._options import one_of
 from evalkit.providers._wire import Malformed
 
@@ -61,7 +61,7 @@ class Options:
             raise ValueError(f"option 'pcm_rate' must be above 0; got {self.pcm_rate}")
 
 
-class Speech(AudioCandidate):
+class Speech(EndpointCandidate):
     """Sends a text and answers with a reference to the recording; `first_token_s` is the time of the first byte."""
 
     def __init__(self, tools: Tools, place: Endpoint, options: Options) -> None:

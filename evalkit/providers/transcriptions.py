@@ -11,9 +11,10 @@ from typing import Any
 from evalkit.core.errors import Finish
 from evalkit.core.options import build
 from evalkit.core.types import Request, Response, Sample, Tools
-from evalkit.providers._audio_api import EXTENSIONS, OPENAI, AudioCandidate, Endpoint, endpoint, seconds_of
+from evalkit.providers._endpoint import OPENAI, Endpoint, EndpointCandidate, endpoint
 from evalkit.providers._failures import ErrorBody, refusal
 from evalkit.providers._options import one_of
+from evalkit.providers._sound import EXTENSIONS, seconds_of
 from evalkit.providers._wire import Malformed
 from evalkit.providers.transport import Form, RawReply
 
@@ -48,7 +49,7 @@ class Options:
             raise ValueError(f"option 'temperature' must be between 0 and 1; got {self.temperature}")
 
 
-class Transcriptions(AudioCandidate):
+class Transcriptions(EndpointCandidate):
     """Sends a recording as a form with a file and answers with its transcript."""
 
     def __init__(self, tools: Tools, place: Endpoint, options: Options) -> None:

@@ -54,6 +54,22 @@ def query_of(sample: Sample, field: str) -> str:
     return query
 
 
+def retrieved(response: Response, known: Mapping[str, Any], most: int) -> list[str] | Response:
+    """The document ids that a retriever found, best first, or the failure; the first `most` must be known."""
+    if response.error is not None:
+        return Response(error=response.error)
+    ids = ids_of(response.output)
+    if ids is None:
+        return failed("the retriever did not answer with a ranking of document ids")
+    strange = next((ident for ident in ids[:most] if ident not in known), None)
+    return ids if strange is None else failed(f"the retriever found document {strange!r}, which is not in the corpus")
+
+
+def index_of(response: Response) -> dict[str, Any]:
+    """What the retriever said of its index."""
+    return {name: response.meta[name] for name in ("index_bytes",) if name in response.meta}
+
+
 def ids_of(output: Any) -> list[str] | None:
     """The document ids of a retriever's answer, best first; None when it is no ranking."""
     items = output.get("ranking") if isinstance(output, Mapping) else output

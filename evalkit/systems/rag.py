@@ -11,7 +11,7 @@ from evalkit.core.options import build
 from evalkit.core.types import Candidate, Context, Given, Response, Sample
 from evalkit.systems._cited import understood
 from evalkit.systems._parts import Learner, Parts, System, known_roles, one_part
-from evalkit.systems._passages import Unready, failed, ids_of, passages, query_of
+from evalkit.systems._passages import Unready, failed, index_of, passages, query_of, retrieved
 
 ROLES = ("retriever", "reader")
 
@@ -83,16 +83,11 @@ class FoundRag:
             return failed(str(error))
         asked = Sample(sample.id, {"query": question, "text": question})
         found = await ctx.ask(one_part(self.system.parts, "retriever"), asked, stage="retrieve")
-        if found.error is not None:
-            return Response(error=found.error)
-        ids = ids_of(found.output)
-        if ids is None:
-            return failed("the retriever did not answer with a ranking of document ids")
-        strange = next((ident for ident in ids[: self.system.k] if ident not in self.passages), None)
-        if strange is not None:
-            return failed(f"the retriever found document {strange!r}, which is not in the corpus")
+        ids = retrieved(found, self.passages, self.system.k)
+        if isinstance(ids, Response):
+            return ids
         shown = [self._shown(ident) for ident in ids[: self.system.k]]
-        told = {"ranking": _ranking(found.output), "passages": shown, **_index(found)}
+        told = {"ranking": _ranking(found.output), "passages": shown, **index_of(found)}
         return await self._read(sample, question, told, ctx)
 
     async def _read(self, sample: Sample, question: str, told: Mapping[str, Any], ctx: Context) -> Response:
@@ -119,11 +114,6 @@ def rendered(question: str, shown: Sequence[Passage]) -> str:
 
 def _ranking(output: Any) -> Any:
     return output["ranking"] if isinstance(output, Mapping) else output
-
-
-def _index(response: Response) -> dict[str, Any]:
-    """What the retriever said of its index."""
-    return {name: response.meta[name] for name in ("index_bytes",) if name in response.meta}
 
 
 def make(parts: Parts, **options: Any) -> Rag:

@@ -10,7 +10,7 @@ from evalkit.core.keys import digest
 from evalkit.core.options import build
 from evalkit.core.types import Candidate, Context, Given, Response, Sample
 from evalkit.systems._parts import Learner, Parts, System, known_roles, one_part
-from evalkit.systems._passages import Unready, failed, ids_of, passages, query_of
+from evalkit.systems._passages import Unready, failed, index_of, passages, query_of, retrieved
 
 ROLES = ("retriever", "reranker")
 
@@ -69,17 +69,12 @@ class FoundRerank:
         except ValueError as error:
             return failed(str(error))
         first = await ctx.ask(one_part(self.system.parts, "retriever"), sample, stage="retrieve")
-        if first.error is not None:
-            return Response(error=first.error)
-        ids = ids_of(first.output)
-        if ids is None:
-            return failed("the retriever did not answer with a ranking of document ids")
-        strange = next((ident for ident in ids[: self.system.depth] if ident not in self.texts), None)
-        if strange is not None:
-            return failed(f"the retriever found document {strange!r}, which is not in the corpus")
+        ids = retrieved(first, self.texts, self.system.depth)
+        if isinstance(ids, Response):
+            return ids
         if not ids:
-            return Response(output=first.output, meta=_index(first))
-        return replace(await self._reranked(query, ids, sample, ctx), meta=_index(first))
+            return Response(output=first.output, meta=index_of(first))
+        return replace(await self._reranked(query, ids, sample, ctx), meta=index_of(first))
 
     async def _reranked(self, query: str, ids: list[str], sample: Sample, ctx: Context) -> Response:
         depth = self.system.depth
@@ -95,11 +90,6 @@ class FoundRerank:
         first = [ids[place] for place in scored]
         left = [ident for place, ident in enumerate(ids) if place >= depth or scores[place] is None]
         return Response(output={"ranking": first + left})
-
-
-def _index(response: Response) -> dict[str, Any]:
-    """What the retriever said of its index."""
-    return {name: response.meta[name] for name in ("index_bytes",) if name in response.meta}
 
 
 def make(parts: Parts, **options: Any) -> Rerank:

@@ -192,3 +192,10 @@ def test_without_pillow_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "PIL.Image", None)
     with pytest.raises(MissingComponent, match=r"evalkit\[image\]"):
         registry.make("baselines", "sketch_renderer")
+
+
+def test_the_renderer_means_by_a_colour_what_the_scorer_measures():
+    from evalkit.baselines._prompt_rules import COLOURS
+    from evalkit.scorers._colours import ANCHORS
+
+    assert COLOURS == ANCHORS

@@ -18,7 +18,7 @@ from aiohttp import web
 from evalkit.core.errors import ErrorKind, Finish
 from evalkit.core.types import Candidate, Closes, Sample, Sends, Tools
 from evalkit.providers import speech, transcriptions
-from evalkit.providers._audio_api import seconds_of
+from evalkit.providers._sound import seconds_of
 
 MEDIA = Path(__file__).parents[1] / "cases" / "media"
 FLAC = (MEDIA / "digits.flac").read_bytes()

@@ -239,6 +239,7 @@ def test_a_stream_left_early_closes_its_connection() -> None:
             await closed.wait()
 
     talk(handle, use)
+    assert closed.is_set()
 
 
 @pytest.mark.parametrize(

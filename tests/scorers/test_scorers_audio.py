@@ -57,6 +57,7 @@ def test_cases_are_current(kit, tmp_path):
 @pytest.mark.nightly
 def test_predicted_cases_are_current(kit, tmp_path):
     made(kit, tmp_path, ["predicted_mos"])
+    assert [file.stem for file in tmp_path.glob("*.json")] == ["predicted_mos"]
 
 
 def made(kit, folder, names):

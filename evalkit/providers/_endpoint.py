@@ -1,10 +1,8 @@
-"""What OpenAI's audio endpoints have in common: where they are, who asks, and how a call that fails is told."""
+"""What candidates of one endpoint have in common: where it is, who asks, and how a call that fails is told."""
 
 from __future__ import annotations
 
-import io
 import time
-import wave
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,21 +15,6 @@ from evalkit.providers._wire import Identity, Malformed
 from evalkit.providers.transport import CallFailed, Transport
 
 OPENAI = "https://api.openai.com/v1"
-
-EXTENSIONS: Mapping[str, str] = {
-    "audio/wav": "wav",
-    "audio/x-wav": "wav",
-    "audio/vnd.wave": "wav",
-    "audio/flac": "flac",
-    "audio/x-flac": "flac",
-    "audio/mpeg": "mp3",
-    "audio/mp3": "mp3",
-    "audio/ogg": "ogg",
-    "audio/opus": "opus",
-    "audio/mp4": "m4a",
-    "audio/webm": "webm",
-}
-"""Media type -> the file name's ending by which servers tell what they get."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +44,8 @@ def endpoint(tools: Tools, kind: str, path: str, *, model: str, options: Any, se
     return Endpoint(base + path, access.headers, (*access.secrets, key or ""), who)
 
 
-class AudioCandidate:
-    """Base of a candidate whose answer is one call of an audio endpoint (`Candidate`, `Sends`, `Closes`)."""
+class EndpointCandidate:
+    """Base of a candidate whose answer is one call of an endpoint (`Candidate`, `Sends`, `Closes`)."""
 
     def __init__(self, tools: Tools, place: Endpoint, timeout_s: float) -> None:
         self.tools, self.place, self.timeout_s = tools, place, timeout_s
@@ -102,18 +85,3 @@ class AudioCandidate:
     async def close(self) -> None:
         """Close the connections."""
         await self.transport.close()
-
-
-def seconds_of(data: bytes) -> float | None:
-    """How long a WAV or FLAC recording is by its header; None for other types and broken headers."""
-    if data[:4] == b"fLaC" and len(data) >= 26:
-        # RFC 9639, section 8.2: 20 bits of rate, 3 of channels, 5 of depth, 36 of the number of samples.
-        packed = int.from_bytes(data[18:26], "big")
-        rate, frames = packed >> 44, packed & ((1 << 36) - 1)
-        return frames / rate if rate and frames else None
-    try:
-        with wave.open(io.BytesIO(data)) as file:
-            held = (len(data) - 44) // (file.getsampwidth() * file.getnchannels())
-            return float(min(file.getnframes(), held) / file.getframerate())
-    except (wave.Error, EOFError, ZeroDivisionError):
-        return None
