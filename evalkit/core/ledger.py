@@ -81,11 +81,54 @@ class Estimate:
 
 
 Outcome = Literal["pass", "regression", "inconclusive", "invalid"]
+Mode = Literal["regression", "noninferiority", "superiority", "equivalence", "no_regression", "threshold"]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What paired scores say about candidate - baseline on one metric, in the metric's own unit and direction.
+
+    `low`..`high` is the two-sided 95 % interval; `lower` and `upper` are one-sided bounds at `alpha` each: what a gate
+    decides by. `p_value` is two-sided for "no difference"; `p_fail` one-sided for "the benefit is at least `null`",
+    where benefit = delta, or -delta when lower is better. `se` and `df` None where the method has none. `se_unpaired`
+    is what the same data would give without pairing; `correlation` that of the clusters' values. `better`, `worse` and
+    `same` count samples by benefit. `mde` is the smallest benefit that a design of this size finds in 80 % of cases at
+    `alpha`, one-sided. None where not defined, never NaN.
+    """
+
+    candidate: float | None
+    baseline: float | None
+    delta: float | None
+    low: float | None
+    high: float | None
+    lower: float | None
+    upper: float | None
+    p_value: float | None
+    p_fail: float | None
+    n: int
+    groups: int
+    method: str
+    alpha: float = 0.05
+    null: float = 0.0
+    se: float | None = None
+    df: float | None = None
+    se_unpaired: float | None = None
+    correlation: float | None = None
+    better: int = 0
+    worse: int = 0
+    same: int = 0
+    mde: float | None = None
+    resamples: int = 0
+    seed: int = 0
+    paired: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What may be claimed about a candidate against a baseline on one metric; `delta` is candidate - baseline."""
+    """What may be claimed about a candidate against a baseline on one metric; `delta` is candidate - baseline.
+
+    `slice` empty = all samples. `reason` says why the outcome is what it is, `notes` what else a reader must know.
+    """
 
     scorer: str
     baseline: str
@@ -99,6 +142,9 @@ class Comparison:
     groups: int
     mde: float | None
     outcome: Outcome
+    slice: str = ""
+    reason: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from evalkit.core.errors import ErrorKind, Finish
 from evalkit.core.fold import Fold
-from evalkit.core.ledger import Cell, Comparison, Entry, Estimate, Family, Outcome, Run, Suite
+from evalkit.core.ledger import Cell, Comparison, Difference, Entry, Estimate, Family, Mode, Outcome, Run, Suite
 from evalkit.core.units import Usage
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Closes",
     "Comparison",
     "Context",
+    "Difference",
     "Entry",
     "Estimate",
     "Failure",
@@ -31,6 +32,7 @@ __all__ = [
     "Kind",
     "Message",
     "Metric",
+    "Mode",
     "Outcome",
     "Request",
     "Response",
