@@ -6,4 +6,4 @@ rm -f .coverage .coverage.*
 "$bin/python" -m coverage run -m pytest -q -m "not nightly" -n 2 --dist loadfile
 "$bin/python" -m coverage combine -q
 "$bin/python" -m coverage report --skip-covered --fail-under=95
-"$bin/python" -m coverage report --skip-covered --fail-under=100 --include="evalkit/core/*,evalkit/stats/*"
+"$bin/python" -m coverage report --skip-covered --fail-under=100 --include="evalkit/core/*,evalkit/stats/*,evalkit/gate/*"

@@ -23,9 +23,10 @@ ROOMS = (
     "sandbox",
     "store",
     "stats",
+    "gate",
     "report",
 )
-FLOORS = {"core": 0, **dict.fromkeys(ROOMS, 1), "registry": 2, "": 2, "app": 3, "cli": 4, "__main__": 5}
+FLOORS = {"core": 0, **dict.fromkeys(ROOMS, 1), "registry": 2, "": 2, "app": 3, "testing": 4, "pytest_plugin": 5, "cli": 5, "__main__": 6}
 
 # What a room, or one file of it, may import beside the standard library; `type` allows it for annotations only.
 THIRD_PARTY: dict[str, set[str]] = {
@@ -97,6 +98,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "app": {"msgspec", "numpy", "uvloop", "yaml", "type duckdb"},
     "app/api": {"pandas"},
     "cli": {"rich", "typer"},
+    "pytest_plugin": {"pytest"},
 }
 # Runs inside the sandbox, as a program of its own: there it may print and leave.
 IN_THE_SANDBOX = ("evalkit/scorers/_code_driver.py",)

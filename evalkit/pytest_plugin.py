@@ -1,0 +1,1 @@
+"""Suites as pytest items: `pytest --evalkit suites/`."""
