@@ -17,15 +17,15 @@ class Fitted:
         self._candidate, self._seed = candidate, seed
         self._fitting: asyncio.Task[Candidate] | None = None
 
-    async def prepare(self, ctx: Context) -> Candidate:
+    async def learn_first(self, ctx: Context) -> Candidate:
         """Learn, once; what fitting raises, every answer raises."""
         if self._fitting is None:
             self._fitting = asyncio.create_task(self._fit(ctx))
         return await asyncio.shield(self._fitting)
 
     async def answer(self, sample: Sample, ctx: Context) -> Response:
-        """Answer with the fitted candidate; whoever asks measures the time, after `prepare`."""
-        fitted = await self.prepare(ctx)
+        """Answer with the fitted candidate; whoever asks measures the time, after `learn_first`."""
+        fitted = await self.learn_first(ctx)
         return await fitted.answer(sample, ctx)
 
     async def _fit(self, ctx: Context) -> Candidate:

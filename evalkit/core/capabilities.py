@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from evalkit.core.types import Batches, Candidate, Closes, Fits, FitsAsking, Generation, Message, Sample, Sends
+from evalkit.core.types import (
+    Batches,
+    Candidate,
+    Closes,
+    Fits,
+    FitsAsking,
+    Generation,
+    LearnsFirst,
+    Message,
+    Sample,
+    Sends,
+)
 
 
 def sending(candidate: Candidate | None) -> Sends | None:
@@ -25,6 +36,11 @@ def fitting(candidate: Candidate | None) -> Fits | None:
 def fitting_by_asking(candidate: Candidate | None) -> FitsAsking | None:
     """The candidate as one that asks others while it learns, or None."""
     return cast("FitsAsking", candidate) if hasattr(candidate, "fit_asking") else None
+
+
+def learning_first(candidate: Candidate | None) -> LearnsFirst | None:
+    """The candidate as one that is to learn before the time of its answers counts, or None."""
+    return cast("LearnsFirst", candidate) if hasattr(candidate, "learn_first") else None
 
 
 def learns(candidate: Candidate | None) -> bool:

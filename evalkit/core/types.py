@@ -30,6 +30,7 @@ __all__ = [
     "Generation",
     "Given",
     "Kind",
+    "LearnsFirst",
     "Message",
     "Metric",
     "Mode",
@@ -287,6 +288,14 @@ class FitsAsking(Protocol):
     """A candidate that asks others while it learns (embedding a corpus); a new object, never a changed one."""
 
     def fit_asking(self, given: Given, seed: int, ctx: Context) -> Awaitable[Candidate]: ...
+
+
+@runtime_checkable
+class LearnsFirst(Protocol):
+    """A candidate that has yet to learn: whoever asks it has it learn first, outside the time of an answer."""
+
+    def learn_first(self, ctx: Context) -> Awaitable[Candidate]:
+        """Who has learnt; called again, the same one."""
 
 
 @runtime_checkable

@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
-from evalkit.core.capabilities import sending
+from evalkit.core.capabilities import learning_first, sending
 from evalkit.core.errors import ErrorKind, MissingComponent
 from evalkit.core.keys import call_key, local_key, sample_hash
 from evalkit.core.types import Candidate, Failure, Request, Response, Sample, Sends, Step
@@ -138,9 +138,9 @@ class Asker:
         begun = time.monotonic()
         try:
             # Learning is not answering: embedding a corpus may take longer than any answer.
-            prepare = getattr(candidate, "prepare", None)
-            if prepare is not None:
-                await prepare(ctx)
+            learner = learning_first(candidate)
+            if learner is not None:
+                await learner.learn_first(ctx)
                 begun = time.monotonic()
             ctx.clock.start()
             with self._within(timeout_s) as ctx.deadline:
