@@ -16,8 +16,9 @@ class Rule:
     """One gate of a suite, resolved: the margin is absolute, in the metric's unit, never negative.
 
     `slice` empty = all samples. `veto` = a failure here counts unadjusted, whatever the other gates say. `gated` False
-    = looked at, decides nothing. `guardrail` = measured beside quality (cost, latency, refusals, errors).
-    `margin_default` = nobody declared it. `file` and `line` say where the gate stands.
+    = looked at, decides nothing. `guardrail` = measured beside quality (cost, latency, refusals, errors). `share` =
+    its values are shares from 0 to 1, said in percent and points. `margin_default` = nobody declared it. `file` and
+    `line` say where the gate stands.
     """
 
     metric: str
@@ -34,6 +35,7 @@ class Rule:
     description: str = ""
     file: str | None = None
     line: int | None = None
+    share: bool = False
 
     @property
     def name(self) -> str:
@@ -47,7 +49,8 @@ class Measured:
 
     Mode `threshold` has the floor as `baseline`, so that its delta is value - floor. `anchor` is the same comparison
     with the pinned baseline, where there is one. `problems` say why nothing may be judged: a vanished metric or slice,
-    another signature, too little overlap, an unfit judge. `notes` are told and decide nothing.
+    another signature, too little overlap, an unfit judge. `notes` are told and decide nothing. `identical` = every
+    answer of both sides is the same one, so that there is no difference to infer.
     """
 
     rule: Rule
@@ -56,6 +59,7 @@ class Measured:
     anchor: Difference | None = None
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    identical: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,3 +222,16 @@ class Evidence:
     reproduce: tuple[str, ...] = ()
     accept: tuple[str, ...] = ()
     report: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SampleResult:
+    """One sample of the candidate for a test report: its value of the primary metric (None = not scorable), and why.
+
+    `seconds` = time of the answer, None when unknown or cached.
+    """
+
+    sample_id: str
+    value: float | None
+    reason: str = ""
+    seconds: float | None = None
