@@ -26,7 +26,7 @@ import evalkit
 assert evalkit.__file__.startswith(sys.argv[1]), f"not the wheel: {evalkit.__file__}"
 PY
 evalkit --version
-for family in generalist tabular; do
+for family in generalist tabular segmentation systems; do
   evalkit new suite "first-$family" --family "$family"
 done
 evalkit validate suites/
