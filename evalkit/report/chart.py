@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from evalkit.report.model import Cell
@@ -48,7 +48,10 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Whisker:
-    """One row of a chart: a label for phones and one for wide pages; no `low` and `high` = a dot only."""
+    """One row of a chart: a label for phones and one for wide pages; no `low` and `high` = a dot only.
+
+    `limits` are places that the row's interval is judged by; `tone` colours the dot: good, bad or nothing.
+    """
 
     label: str
     wide_label: str
@@ -58,15 +61,29 @@ class Whisker:
     at: float
     low: float | None
     high: float | None
+    limits: tuple[float, ...] = ()
+    tone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Whiskers:
-    """A dot-and-whisker chart."""
+    """A dot-and-whisker chart; `zero` is the place of "no difference" in a chart of differences."""
 
     height: int
     axis: tuple[Tick, ...]
     rows: tuple[Whisker, ...]
+    zero: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """A row of a chart of differences: its interval as written, and limits in the unit of the difference."""
+
+    name: str
+    cell: Cell
+    text: str
+    limits: tuple[float, ...] = ()
+    tone: str = ""
 
 
 def _shown(values: Sequence[float], unit: str) -> list[str]:
@@ -114,14 +131,30 @@ def whiskers(named: Sequence[tuple[str, Cell]], unit: str, bounds: Bounds = (Non
     known = [(name, cell, cell.value) for name, cell in named if cell.value is not None]
     if not known:
         return None
-    marks = _axis(_extent([cell for _, cell, _ in known]), unit, bounds)
+    reaches = [Reach(name, cell, cell_text(cell, unit)) for name, cell, _ in known]
+    return _whiskers(reaches, _axis(_extent([cell for _, cell, _ in known]), unit, bounds), unit)
+
+
+def differences(reaches: Sequence[Reach], unit: str) -> Whiskers | None:
+    """A chart of differences around 0, in the order given, limits within the axis; None when none has a value."""
+    known = [reach for reach in reaches if reach.cell.value is not None]
+    if not known:
+        return None
+    extent = [*_extent([reach.cell for reach in known]), *(limit for reach in known for limit in reach.limits), 0.0]
+    marks = _axis(extent, unit, (-1.0, 1.0) if unit == "%" else (None, None))
+    return replace(_whiskers(known, marks, unit), zero=_place(0.0, marks, LEFT, RIGHT))
+
+
+def _whiskers(reaches: Sequence[Reach], marks: Sequence[float], unit: str) -> Whiskers:
     rows = []
-    for place, (name, cell, value) in enumerate(known):
+    for place, reach in enumerate(reaches):
+        cell = reach.cell
         ends = [None if v is None else _place(v, marks, LEFT, RIGHT) for v in (cell.low, cell.high)]
         low, high = ends if None not in ends else (None, None)
-        at = _place(value, marks, LEFT, RIGHT)
-        labels = shorten(name, LABEL), shorten(name, WIDE_LABEL)
-        rows.append(Whisker(*labels, name, cell_text(cell, unit), place * ROW_HEIGHT, at, low, high))
+        at = _place(cell.value or 0.0, marks, LEFT, RIGHT)
+        labels = shorten(reach.name, LABEL), shorten(reach.name, WIDE_LABEL)
+        limits = tuple(_place(limit, marks, LEFT, RIGHT) for limit in reach.limits)
+        rows.append(Whisker(*labels, reach.name, reach.text, place * ROW_HEIGHT, at, low, high, limits, reach.tone))
     texts = _shown(marks, unit)
     axis = tuple(Tick(_place(v, marks, LEFT, RIGHT), text) for v, text in zip(marks, texts, strict=True))
     return Whiskers(len(rows) * ROW_HEIGHT, axis, tuple(rows))

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
 from evalkit.report import chart, text
 from evalkit.report.media import MediaFolder
-from evalkit.report.model import Cell, Column, EntryLine, FailRow, LeaderRow, Note, PromptDiff, Site, SuitePage
+from evalkit.report.model import Cell, Column, EntryLine, FailRow, LeaderRow, Note, Site, SuitePage
+from evalkit.report.pages import environment, write
 
-HERE = Path(__file__).parent
 FAILING_CAP = 200
 FAILING_LEAST = 20
-DIFF_LINES = 400
-DIFF_INPUT = 2_000
-DIFF_CONTEXT = 3
 
 
 def render_site(site: Site, out: Path, *, failing_cap: int = FAILING_CAP) -> Path:
@@ -34,7 +25,8 @@ def render_site(site: Site, out: Path, *, failing_cap: int = FAILING_CAP) -> Pat
     the failing samples of a run about `failing_cap` are shown, spread evenly over its entries (at least 20 each). The
     same rows give the same bytes. Raises OSError when `out` cannot be written.
     """
-    env = _environment()
+    env = environment()
+    env.globals |= {"first": _first, "anchor": entry_anchor}
     links = _Links(
         {page.name for page in site.suites},
         {run.id: {entry_anchor(e.suite, e.candidate) for e in run.entries} for run in site.runs},
@@ -45,62 +37,15 @@ def render_site(site: Site, out: Path, *, failing_cap: int = FAILING_CAP) -> Pat
         (out / folder).mkdir(parents=True, exist_ok=True)
     boards = [board(page) for page in site.suites]
     for one in boards:
-        _write(env, "suite.html", out / suite_path(one.page.name), {**shared, "board": one, "root": "../"})
-        _write(env, "evidence.html", out / evidence_path(one.page.name), {**shared, "board": one, "root": "../"})
+        write(env, "suite.html", out / suite_path(one.page.name), {**shared, "board": one, "root": "../"})
+        write(env, "evidence.html", out / evidence_path(one.page.name), {**shared, "board": one, "root": "../"})
     for run in site.runs:
         cap = max(FAILING_LEAST, failing_cap // max(1, len(run.entries)))
-        _write(env, "run.html", out / run_path(run.id), {**shared, "run": run, "cap": cap, "root": "../"})
+        write(env, "run.html", out / run_path(run.id), {**shared, "run": run, "cap": cap, "root": "../"})
     across = {"families": _families(boards), "shared": _shared(boards)}
-    _write(env, "overview.html", out / "overview.html", {**shared, **across, "boards": boards, "root": ""})
-    _write(env, "index.html", out / "index.html", {**shared, "boards": boards, "root": ""})
+    write(env, "overview.html", out / "overview.html", {**shared, **across, "boards": boards, "root": ""})
+    write(env, "index.html", out / "index.html", {**shared, "boards": boards, "root": ""})
     return out / "index.html"
-
-
-def _write(env: Environment, template: str, path: Path, variables: dict[str, Any]) -> None:
-    stream = env.get_template(template).stream(variables)
-    stream.enable_buffering(64)
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(stream)
-
-
-def _environment() -> Environment:
-    env = Environment(
-        loader=FileSystemLoader(HERE / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_inert,
-    )
-    style = (HERE / "style.css").read_text(encoding="utf-8")
-    script = (HERE / "script.js").read_text(encoding="utf-8")
-    env.globals |= {"style": style, "script": script, "style_hash": _csp(style), "script_hash": _csp(script)}
-    env.globals |= {"first": _first, "anchor": entry_anchor, "diff_lines": diff_lines, "counted": text.counted}
-    env.filters |= {
-        "visible": text.visible,
-        "pretty": text.pretty,
-        "peek": text.peek,
-        "money": text.money,
-        "duration": text.duration,
-        "share": text.share,
-        "counts": text.counts_text,
-    }
-    env.globals |= {
-        "value_text": text.value_text,
-        "plain_value": text.plain_value,
-        "interval_text": text.interval_text,
-        "dropped_text": text.dropped_text,
-    }
-    return env
-
-
-def _inert(value: Any) -> Any:
-    # The last net: whatever a template forgot to pass through a filter still hides nothing.
-    return text.unhidden(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _csp(content: str) -> str:
-    return "'sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode() + "'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,31 +200,3 @@ def _why(row: LeaderRow) -> str:
     if row.status == "incomplete":
         return row.reason or f"{text.counted(missing, 'cell')} of {row.counts.planned:,} missing"
     return "scored under another signature: not comparable until it is scored again"
-
-
-@dataclass(frozen=True, slots=True)
-class DiffLine:
-    """One line of a diff: `kind` is same, removed, added or gap."""
-
-    kind: str
-    text: str
-
-
-def diff_lines(diff: PromptDiff) -> list[DiffLine]:
-    """A line diff with three lines of context; cut, and said so, after 400 lines."""
-    before, after = (text.visible(side, 100_000).split("\n")[:DIFF_INPUT] for side in (diff.before, diff.after))
-    lines: list[DiffLine] = []
-    for group in SequenceMatcher(None, before, after, autojunk=False).get_grouped_opcodes(DIFF_CONTEXT):
-        if lines or group[0][1] > 0:
-            lines.append(DiffLine("gap", "⋯"))
-        for tag, a1, a2, b1, b2 in group:
-            lines += _hunk(tag, before[a1:a2], after[b1:b2])
-    if len(lines) > DIFF_LINES:
-        return [*lines[:DIFF_LINES], DiffLine("gap", f"… {len(lines) - DIFF_LINES:,} more lines")]
-    return lines
-
-
-def _hunk(tag: str, before: Sequence[str], after: Sequence[str]) -> list[DiffLine]:
-    if tag == "equal":
-        return [DiffLine("same", line) for line in before]
-    return [DiffLine("removed", line) for line in before] + [DiffLine("added", line) for line in after]

@@ -153,6 +153,45 @@ def cell_text(cell: Cell, unit: str) -> str:
     return f"{value_text(cell, unit)} {interval_text(cell, unit)}".rstrip()
 
 
+def _points(unit: str) -> str:
+    """The unit of a difference: of shares it is points, not per cent of something."""
+    return {"%": " points", "": ""}.get(unit, f" {unit}")
+
+
+def _signed(number: str) -> str:
+    return number if number.startswith(MINUS) or not number.strip("0.,") or number == NOTHING else f"+{number}"
+
+
+def delta_text(cell: Cell, unit: str) -> str:
+    """A difference with its sign: `+2.3 points`, `+0.014 s`; "undefined" when there is none."""
+    if cell.value is None:
+        return "undefined"
+    return f"{_signed(numbers([cell.value, cell.low, cell.high], unit)[0])}{_points(unit)}"
+
+
+def delta_interval(cell: Cell, unit: str) -> str:
+    """`[+0.4, +5.0]`; empty without an interval."""
+    if cell.value is None or cell.low is None or cell.high is None:
+        return ""
+    _, low, high = numbers([cell.value, cell.low, cell.high], unit)
+    return f"[{_signed(low)}, {_signed(high)}]"
+
+
+def p_text(value: float | None) -> str:
+    """A p-value: `0.032`, `< 0.0001`; None is a dash."""
+    if value is None:
+        return NOTHING
+    return "< 0.0001" if value < 0.0001 else f"{value:.2g}" if value < 0.1 else f"{value:.2f}"
+
+
+def rank_text(rank: tuple[int, int] | None) -> str:
+    """`1` where the rank is certain, `1` to `3` with a dash between where it is not; None is a dash."""
+    if rank is None:
+        return NOTHING
+    low, high = rank
+    return str(low) if low == high else f"{low}{NOTHING}{high}"
+
+
 def dropped_text(cell: Cell, column: Column) -> str:
     """The value with errors left out, when it differs from the headline; else empty."""
     if cell.value_dropped is None or cell.value_dropped == cell.value:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import struct
 import zlib
+from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from evalkit.report.model import (
     Cell,
@@ -274,3 +276,11 @@ def calm_site() -> Site:
 @pytest.fixture(scope="session")
 def hostile_text() -> str:
     return HOSTILE
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"])
+        yield opened
+        opened.close()

@@ -2,68 +2,23 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+import sys
+from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from evalkit.report.site import render_site
 
+sys.path.insert(0, str(Path(__file__).parent))
+from browsing import CONTRAST, context, opened, serious
+
 PAGES = ("index.html", "suites/ticket-triage.html", "suites/diabetes.html", "runs/20261122-1405-k3f9.html")
-CONTRAST = """() => {
-  const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
-  const rgb = (colour) => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1); return [...canvas.getImageData(0, 0, 1, 1).data]; };
-  const light = ([r, g, b]) => [r, g, b].map(v => v / 255).map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4).reduce((s, v, i) => s + v * [.2126, .7152, .0722][i], 0);
-  const behind = (node) => { for (; node; node = node.parentElement) { const c = rgb(getComputedStyle(node).backgroundColor); if (c[3] > 250) return c; } return [255, 255, 255, 255]; };
-  const found = [];
-  for (const node of document.querySelectorAll('h1, h2, p, a, td, th, dt, dd, small, summary, .chip, .counts, .interval, .dropped, .muted, text')) {
-    if (!node.textContent.trim() || !node.checkVisibility()) continue;
-    const style = getComputedStyle(node);
-    const front = light(rgb(node instanceof SVGElement ? style.fill : style.color));
-    const back = light(behind(node instanceof SVGElement ? node.closest('figure') || node.parentElement : node));
-    const ratio = (Math.max(front, back) + .05) / (Math.min(front, back) + .05);
-    found.push([ratio, node.tagName + '.' + (node.getAttribute('class') || '') + ' ' + node.textContent.trim().slice(0, 30)]);
-  }
-  return found.sort((a, b) => a[0] - b[0]).slice(0, 3).concat([[found.length, 'checked']]);
-}"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture
 def folder(site, tmp_path):
     render_site(site, tmp_path)
     return tmp_path
-
-
-def context(browser: Browser, **options) -> tuple[BrowserContext, list[str]]:
-    """A fresh context and everything it complained about or asked for besides the pages themselves."""
-    made, trouble = browser.new_context(**options), []
-    made.on("console", lambda message: trouble.append(f"console: {message.text}"))
-    made.on("weberror", lambda error: trouble.append(f"error: {error.error}"))
-    made.on("request", lambda request: _of_the_report(request) or trouble.append(f"request: {request.url[:200]}"))
-    made.on("dialog", lambda dialog: (trouble.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-    return made, trouble
-
-
-def _of_the_report(request) -> bool:
-    return (
-        request.is_navigation_request() or re.fullmatch(r"file:///.*/media/[0-9a-f]{64}\.\w+", request.url) is not None
-    )
-
-
-def opened(made: BrowserContext, folder, name: str) -> Page:
-    page = made.new_page()
-    page.goto((folder / name).as_uri())
-    return page
 
 
 def test_every_page_is_quiet_offline_and_runs_nothing_hostile(browser, folder):
@@ -221,9 +176,8 @@ def test_axe_finds_nothing_serious(browser, folder, scheme, width):
     for path in sorted(folder.rglob("*.html")):
         page = opened(made, folder, path.relative_to(folder).as_posix())
         page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
-        serious = [v for v in Axe().run(page).response["violations"] if v["impact"] in ("serious", "critical")]
-        if serious:
-            found[path.name] = [(v["id"], v["nodes"][0]["html"][:120]) for v in serious]
+        if trouble := serious(page):
+            found[path.name] = trouble
         page.close()
     made.close()
     assert found == {}

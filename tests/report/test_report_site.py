@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from evalkit.report.diff import diff_lines
 from evalkit.report.model import (
     Cell,
     Column,
@@ -21,7 +22,7 @@ from evalkit.report.model import (
     Site,
     SuitePage,
 )
-from evalkit.report.site import board, diff_lines, render_site
+from evalkit.report.site import board, render_site
 
 
 def files(folder) -> dict[str, bytes]:
