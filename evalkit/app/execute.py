@@ -23,6 +23,7 @@ from evalkit.engine.asking import Asker, CellContext
 from evalkit.engine.budget import Budget
 from evalkit.engine.executor import Counts, Link, Shard
 from evalkit.engine.journal import Journal
+from evalkit.engine.limits import Lane
 from evalkit.engine.loop import Stop, run_lanes
 from evalkit.engine.work import Handler, LaneWork, Progress, Work
 
@@ -45,7 +46,8 @@ class Limits:
 class Execution:
     """One pass over the open cells of a plan, or over one worker's share of them (`shard`, `link`).
 
-    Afterwards `progress` and `stop` say how it went.
+    Two passes side by side share `lanes`, the `whole` budget and `stop`. Afterwards `progress` and `stop` say how it
+    went.
     """
 
     workspace: Workspace
@@ -56,21 +58,28 @@ class Execution:
     shard: Shard = Shard()
     link: Link | None = None
     stop: Stop = field(default_factory=Stop)
+    lanes: dict[str, Lane] | None = None
+    whole: Budget | None = None
     progress: dict[str, Progress] = field(default_factory=dict)
     scoring: dict[str, Scoring] = field(default_factory=dict)
 
     def run(self) -> None:
         """Ask, score and journal; returns when all is done, drained or out of budget."""
         try:
-            _loop_runner()(self._run())
+            loop_runner()(self.ask())
         finally:
-            for scoring in self.scoring.values():
-                scoring.close()
+            self.close()
 
-    async def _run(self) -> None:
+    def close(self) -> None:
+        """End the processes that score."""
+        for scoring in self.scoring.values():
+            scoring.close()
+
+    async def ask(self) -> None:
+        """The pass itself, on the loop that is running."""
         entries = [entry for entry in self.plan.entries if not entry.built.skipped]
         settings = lending.settings(self.workspace, self.plan, self.limits.retries, self.plan.shared)
-        asker = Asker(settings, self.journal, lending.lanes(self.plan))
+        asker = Asker(settings, self.journal, self.lanes if self.lanes is not None else lending.lanes(self.plan))
         works = self._lane_works(entries, asker)
         self._on_interrupt()
         watching = asyncio.create_task(self._watch())
@@ -85,8 +94,7 @@ class Execution:
 
     def _lane_works(self, entries: Sequence[PlannedEntry], asker: Asker) -> list[LaneWork]:
         share = self.link.spend if self.link is not None else None
-        limits = self.limits
-        whole = Budget(RUN_BUDGET, limits.usd, limits.tokens, limits.seconds, time.monotonic, share=share)
+        whole = self.whole or run_budget(self.limits, share)
         grouped: dict[str, list[PlannedEntry]] = {}
         budgets: dict[str, Budget] = {}
         for entry in entries:
@@ -216,6 +224,11 @@ class Execution:
                 await holds.close()
 
 
+def run_budget(limits: Limits, share: Callable[[str, float, float], tuple[float, float]] | None = None) -> Budget:
+    """What a whole run may spend; its time begins now."""
+    return Budget(RUN_BUDGET, limits.usd, limits.tokens, limits.seconds, time.monotonic, share=share)
+
+
 def suite_budget(name: str) -> str:
     """The name under which workers share a suite's budget."""
     return f"suite:{name}"
@@ -252,7 +265,7 @@ def _interleaved(sources: Sequence[Iterator[Work]]) -> Iterator[Work]:
                 yield work
 
 
-def _loop_runner() -> Callable[[Coroutine[Any, Any, None]], None]:
+def loop_runner() -> Callable[[Coroutine[Any, Any, None]], None]:
     try:
         import uvloop
     except ImportError:

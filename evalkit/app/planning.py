@@ -49,6 +49,7 @@ class PlannedEntry:
     """A suite x candidate of this run: its cells, and after planning the ones that are open.
 
     `requests` keeps some of the requests that were made to plan, by key, so that they are not made again to ask.
+    `fresh` opens a new generation for this entry alone.
     """
 
     suite: LoadedSuite
@@ -58,6 +59,7 @@ class PlannedEntry:
     open: OpenCells = field(default_factory=OpenCells.none)
     requests: dict[str, Request] = field(default_factory=dict)
     fitted: dict[str, Candidate] = field(default_factory=dict)
+    fresh: bool = False
 
     @property
     def planned(self) -> int:
@@ -190,9 +192,10 @@ def new_run_id(now: float) -> str:
     return f"{second}-{int(now % 1 * 1000):03x}{os.urandom(4).hex()[:7]}"
 
 
-def identity_of(entries: Sequence[PlannedEntry], *, fresh: bool) -> str:
-    """Equal for two invocations that ask the same of the same."""
-    return digest(["run", sorted((entry.identity for entry in entries), key=str), fresh])
+def identity_of(entries: Sequence[PlannedEntry], *, fresh: bool, at: str | None = None) -> str:
+    """Equal for two invocations that ask the same of the same; `at` = of the same pinned commit."""
+    pinned = [] if at is None else [at]
+    return digest(["run", sorted((entry.identity for entry in entries), key=str), fresh, *pinned])
 
 
 def choose_generations(connection: DuckDBPyConnection, entries: Sequence[PlannedEntry], *, fresh: bool) -> None:
@@ -205,7 +208,7 @@ def choose_generations(connection: DuckDBPyConnection, entries: Sequence[Planned
     }
     for entry in entries:
         newest = rows.get((entry.suite.name, entry.built.name))
-        entry.generation = (newest or 0) + (1 if fresh and newest is not None else 0)
+        entry.generation = (newest or 0) + (1 if (fresh or entry.fresh) and newest is not None else 0)
 
 
 def write_cells(connection: DuckDBPyConnection, entry: PlannedEntry) -> None:

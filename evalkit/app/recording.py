@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 def record_run(connection: DuckDBPyConnection, workspace: Workspace, plan: Plan, command: str) -> None:
     """The run itself: when, by which command, from which commit, with which versions."""
     git = _git(workspace.root)
+    if workspace.pinned is not None:
+        git["git_branch"] = workspace.pinned.branch
     writers.put_run(
         connection,
         {

@@ -78,14 +78,14 @@ def run(workspace: Workspace, request: RunRequest, watch: Watch) -> RunOutcome:
     """Measure. Raises ConfigError with every problem before anything is asked, InvalidRun when nothing is selected."""
     with collected_seldom(), ExitStack() as held:
         entries = gather(workspace, request, watch)
-        plan = _plan(workspace, entries, request, held)
+        plan = plan_run(workspace, entries, request, held)
         return _run(workspace, plan, request, watch)
 
 
 def _run(workspace: Workspace, plan: Plan, request: RunRequest, watch: Watch) -> RunOutcome:
     watch.event("planned", run=plan.run_id, resumed=plan.adopted, entries=len(plan.entries), open=plan.open_cells)
-    _before_asking(workspace, plan, request, watch)
-    _tell_skipped(workspace, plan, watch)
+    before_asking(workspace, plan, request, watch)
+    tell_skipped(workspace, plan, watch)
     workers = chosen_workers(request.workers, plan, request)
     execution: Execution | SharedExecution = (
         _alone(workspace, plan, request, watch) if workers == 1 else SharedExecution(plan, watch)
@@ -102,25 +102,27 @@ def _run(workspace: Workspace, plan: Plan, request: RunRequest, watch: Watch) ->
     finally:
         if isinstance(execution, Execution):
             execution.journal.close()
-        outcome = _finish(workspace, plan, execution, watch)
+        outcome = finish_run(workspace, plan, execution, watch)
     return outcome
 
 
 def _alone(workspace: Workspace, plan: Plan, request: RunRequest, watch: Watch) -> Execution:
-    return Execution(workspace, plan, request.limits, watch, _journal(workspace, plan))
+    return Execution(workspace, plan, request.limits, watch, journal_of(workspace, plan))
 
 
-def _journal(workspace: Workspace, plan: Plan) -> Journal:
+def journal_of(workspace: Workspace, plan: Plan) -> Journal:
+    """The journal that this process writes for a run."""
     folder = workspace.runs / plan.run_id
     return Journal(folder, plan.run_id, f"w{os.getpid()}", started=time.time(), redact=workspace.redactor.text)
 
 
-def _tell_skipped(workspace: Workspace, plan: Plan, watch: Watch) -> None:
+def tell_skipped(workspace: Workspace, plan: Plan, watch: Watch) -> None:
+    """Say which candidates are skipped, and keep the reasons."""
     skipped = [entry for entry in plan.entries if entry.built.skipped]
     for entry in skipped:
         watch.event("skipped", candidate=entry.built.name, suite=entry.suite.name, reason=entry.built.skipped)
     if skipped and not plan.adopted:
-        journal = _journal(workspace, plan)
+        journal = journal_of(workspace, plan)
         for entry in skipped:
             journal.append(Note(entry.entry_id, "skipped", entry.built.skipped or ""))
         journal.close()
@@ -218,9 +220,13 @@ def _keep_failed(workspace: Workspace, loaded: Loaded, request: RunRequest) -> N
         suite.choose(failed_ids(workspace, suite.name, request.candidates))
 
 
-def _plan(workspace: Workspace, entries: list[PlannedEntry], request: RunRequest, held: ExitStack) -> Plan:
+def plan_run(workspace: Workspace, entries: list[PlannedEntry], request: RunRequest, held: ExitStack) -> Plan:
+    """Write a run's plan into the store, or take up an unfinished equal one; `held` keeps it marked as ours."""
     workspace.load_journals()
-    identity = identity_of(entries, fresh=request.fresh)
+    identity = identity_of(entries, fresh=request.fresh, at=workspace.pinned.sha if workspace.pinned else None)
+    # What an opening holds goes when it ends: so samples, cells and what is open have one each.
+    with workspace.store.bulk() as connection:
+        record_data(connection, workspace, entries)
     with workspace.store.bulk() as connection:
         adopted = None if request.only_failed else _adopt(workspace, stored.adoptable(connection, identity))
         plan = Plan(adopted or new_run_id(time.time()), entries, identity, adopted=adopted is not None)
@@ -228,7 +234,6 @@ def _plan(workspace: Workspace, entries: list[PlannedEntry], request: RunRequest
         held.enter_context(_held(workspace.runs / plan.run_id))
         for entry in entries:
             entry.entry_id = digest([plan.run_id, entry.suite.name, entry.built.name])[:20]
-        record_data(connection, workspace, entries)
         with transaction(connection):
             if adopted is None:
                 choose_generations(connection, entries, fresh=request.fresh)
@@ -242,7 +247,9 @@ def _plan(workspace: Workspace, entries: list[PlannedEntry], request: RunRequest
                     write_cells(connection, entry)
                 else:
                     stored.forget_failures(connection, entry.entry_id)
-                entry.open = stored.still_open(connection, entry.entry_id)
+    with workspace.store.open(read_only=True) as connection:
+        for entry in entries:
+            entry.open = stored.still_open(connection, entry.entry_id)
     return plan
 
 
@@ -257,7 +264,8 @@ def _take_generations(connection: Any, entries: Sequence[PlannedEntry]) -> None:
         entry.generation = row[0] if row else 0
 
 
-def _before_asking(workspace: Workspace, plan: Plan, request: RunRequest, watch: Watch) -> None:
+def before_asking(workspace: Workspace, plan: Plan, request: RunRequest, watch: Watch) -> None:
+    """Whether the run may begin: nothing open where nobody may be asked, its cost agreed to; else it is forgotten."""
     try:
         _all_known(plan, request)
         _confirmed(workspace, plan, request, watch)
@@ -294,7 +302,8 @@ def _confirmed(workspace: Workspace, plan: Plan, request: RunRequest, watch: Wat
         )
 
 
-def _finish(workspace: Workspace, plan: Plan, execution: Execution | SharedExecution, watch: Watch) -> RunOutcome:
+def finish_run(workspace: Workspace, plan: Plan, execution: Execution | SharedExecution, watch: Watch) -> RunOutcome:
+    """Load what was journaled, price it, fold it, and say how the run stands."""
     from evalkit.store.journals import compact_in, load_run
 
     folder = workspace.runs / plan.run_id

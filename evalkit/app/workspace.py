@@ -26,6 +26,14 @@ if TYPE_CHECKING:
     from evalkit.store.redact import Redactor
 
 
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """A commit that is measured from a copy of its own; `branch` is what its runs are recorded under."""
+
+    sha: str
+    branch: str | None
+
+
 @dataclass(frozen=True)
 class Workspace:
     """Everything that use cases share; nothing of it is opened before it is used."""
@@ -33,6 +41,7 @@ class Workspace:
     project: Project
     environ: Mapping[str, str]
     unsafe_local: bool = False
+    pinned: Pinned | None = None
 
     @property
     def root(self) -> Path:
