@@ -150,7 +150,7 @@ async def _score(
     count = 0
     try:
         with workspace.store.open(read_only=True) as connection:
-            samples = _samples(connection, entry["data_hash"])
+            samples = samples_of(connection, entry["data_hash"])
             for batch in planning.unscored(connection, entry["entry_id"], [one.sig for one in prepared]):
                 for cell in batch:
                     context: Context = StoredContext(workspace, cell.model)
@@ -163,7 +163,8 @@ async def _score(
     return count
 
 
-def _samples(connection: DuckDBPyConnection, data_hash: str) -> dict[str, Sample]:
+def samples_of(connection: DuckDBPyConnection, data_hash: str) -> dict[str, Sample]:
+    """The samples of a data set by their ids, without the checks that stand in them."""
     sql = "select sample_id, input, target, tags, meta, cluster from sample where data_hash = $data"
     decode = msgspec.json.decode
     return {

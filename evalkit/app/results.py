@@ -170,12 +170,12 @@ def scored_columns(
         parts=needs_parts, answers=isinstance(metric.fold.within, Majority), tags=sliced, fields=tuple(fields)
     )
     columns = observing.scores(connection, entry_id, (sig, metric.name), wanted)
-    scored = columns["status"] == "scored"
+    scored = columns["scored"]
     value = np.where(scored, columns["value"], columns["worst"]).astype(np.float64)
     parts: dict[str, npt.NDArray[np.float64]] = {}
     if needs_parts:
         texts = np.where(scored, columns["parts"], columns["worst_parts"])
-        parts = _parts(texts)
+        parts = parts_of(texts)
     seen = Observations(
         sample=columns["sample"], repeat=columns["repeat"], cluster=columns["cluster"], value=value, parts=parts,
         answers=tuple(columns["answer"]) if "answer" in columns else (),
@@ -183,13 +183,13 @@ def scored_columns(
     return Scored(
         seen,
         scored,
-        columns["status"] == "unscorable",
+        columns["unscorable"],
         columns["cached"],
         tuple(columns["tags"]) if sliced else [()] * len(scored),
     )
 
 
-def _parts(texts: npt.NDArray[Any]) -> dict[str, npt.NDArray[np.float64]]:
+def parts_of(texts: npt.NDArray[Any]) -> dict[str, npt.NDArray[np.float64]]:
     """Part name -> column, NaN where a row has no such part."""
     columns: dict[str, npt.NDArray[np.float64]] = {}
     known: dict[str, dict[str, float]] = {}
