@@ -8,7 +8,7 @@ from evalkit.gate import say
 from evalkit.gate.model import Evidence, Judged, Verdict
 from evalkit.gate.policy import WORST_FIRST
 
-Name = Callable[[str], str]
+Write = Callable[[str], str]
 
 
 def title(verdict: Verdict) -> str:
@@ -43,17 +43,17 @@ def ordered(verdict: Verdict) -> list[Judged]:
     return sorted(verdict.judged, key=lambda one: (not one.rule.gated, WORST_FIRST.index(one.outcome)))
 
 
-def sentence(verdict: Verdict, name: Name = str) -> str:
+def sentence(verdict: Verdict, name: Write = str, words: Write = str) -> str:
     """Values, difference, interval, pairs, adjusted p and limit of the decisive rule; or why nothing can be judged.
 
-    `name` writes whatever comes from the suite or the data; all else is words and numbers.
+    `name` writes names of rules, `words` reasons; both may hold text of the suite or the data, all else is ours.
     """
     one = decisive(verdict)
     if one is None:
-        return name("; ".join(verdict.reasons))
+        return words("; ".join(verdict.reasons)) + "."
     about = name(one.rule.name)
-    if verdict.outcome == "invalid" or one.comparison.delta is None:
-        return f"{about}: {name(one.comparison.reason)}{_others(verdict)}"
+    if verdict.outcome == "invalid":
+        return f"{about}: {words(one.comparison.reason)}{_others(verdict)}"
     return f"{about} {_numbers(one)}{_others(verdict)}"
 
 
