@@ -21,21 +21,21 @@ def provide(builder: Builder, suite: LoadedSuite, entries: Sequence[PlannedEntry
     Entries come back skipped, with the reason, where a scorer cannot work on this machine.
     """
     signed: list[Prepared] = []
-    reasons: list[str] = []
-    for place, one in enumerate(suite.prepared):
+    reasons = list(suite.lacking)
+    for one in suite.prepared:
         try:
             signed.append(_signed(builder, suite, one, entries))
         except MissingComponent as error:
             reasons.append(f"its scorer {one.spec}: {error}")
             signed.append(one)
         except ConfigError as error:
-            builder.problems += [_at(suite, place, problem.message, problem.hint) for problem in error.problems]
+            builder.problems += [_at(suite, one, problem.message, problem.hint) for problem in error.problems]
         except ValueError as error:
-            builder.problems.append(_at(suite, place, str(error)))
+            builder.problems.append(_at(suite, one, str(error)))
         reasons += [f"its scorer {one.spec}: {why}" for why in _lacking(builder, one)]
         problem = _wrong_repeats(suite, one)
         if problem is not None:
-            builder.problems.append(_at(suite, place, problem))
+            builder.problems.append(_at(suite, one, problem))
     if len(signed) == len(suite.prepared):
         suite.prepared = tuple(signed)
     if not reasons:
@@ -91,6 +91,8 @@ def _skipped(built: Built, reason: str) -> Built:
     return built if built.skipped else replace(built, candidate=None, skipped=reason)
 
 
-def _at(suite: LoadedSuite, place: int, message: str, hint: str | None = None) -> Problem:
-    line = suite.file.lines.get(f"scorers[{place}]") or suite.file.lines.get("scorers", 1)
+def _at(suite: LoadedSuite, one: Prepared, message: str, hint: str | None = None) -> Problem:
+    places = [f"scorers[{place}]" for place, spec in enumerate(suite.file.model.scorers) if spec == one.spec]
+    line = next((suite.file.lines[place] for place in places if place in suite.file.lines), None)
+    line = line or suite.file.lines.get("scorers", 1)
     return placed(Problem(message, hint=hint), suite.file, line)

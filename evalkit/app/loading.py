@@ -44,7 +44,10 @@ class Selection:
 
 @dataclass
 class LoadedSuite:
-    """A suite that can be planned: its data on disk, its scorers and splits."""
+    """A suite that can be planned: its data on disk, its scorers and splits.
+
+    `lacking` says which scorers cannot be built on this machine and why: then nobody is asked.
+    """
 
     file: SuiteFile
     family: Family
@@ -56,6 +59,7 @@ class LoadedSuite:
     corpus: Snapshot | None = None
     helpers: dict[str, Built] = field(default_factory=dict)
     included: Mapping[str | None, str] = field(default_factory=dict)
+    lacking: tuple[str, ...] = ()
     _givens: dict[str, Given] = field(default_factory=dict)
     _prompts: dict[str | None, TaskPrompt] = field(default_factory=dict)
 
@@ -200,11 +204,13 @@ def families() -> dict[str, Family]:
 
 
 def scorer_trouble(spec: str) -> str | None:
-    """What is wrong with a scorer's spec, or None."""
+    """What is wrong with a scorer's spec, or None; what it lacks on this machine is no mistake in the suite."""
     try:
         prepare(spec, extract=None)
-    except (ValueError, MissingComponent) as error:
+    except ValueError as error:
         return str(error)
+    except MissingComponent:
+        return None
     return None
 
 
@@ -271,7 +277,7 @@ def _load_one(workspace: Workspace, file: SuiteFile, family: Family, selection: 
     model = file.model
     snapshot = snapshot_of(workspace, file, model.dataset, family)
     corpus = None if model.dataset.corpus is None else snapshot_of(workspace, file, model.dataset.corpus, None)
-    prepared = tuple(prepare(spec, extract=model.task.extract, schema=file.response_schema) for spec in model.scorers)
+    prepared, lacking = _scorers(file)
     if model.dataset.fields.checks is not None:
         from evalkit.app.checks import per_sample
 
@@ -279,8 +285,19 @@ def _load_one(workspace: Workspace, file: SuiteFile, family: Family, selection: 
     splits = () if snapshot.problems else tuple(splits_of(file, snapshot))
     indices, data_hash = _select(file, snapshot, splits, selection)
     suite = LoadedSuite(file, family, snapshot, prepared, splits, indices, _hash_with(data_hash, corpus), corpus)
-    suite.included = _included(suite, workspace)
+    suite.included, suite.lacking = _included(suite, workspace), lacking
     return suite
+
+
+def _scorers(file: SuiteFile) -> tuple[tuple[Prepared, ...], tuple[str, ...]]:
+    """The suite's scorers, and what those that cannot be built on this machine lack."""
+    prepared, lacking = list[Prepared](), list[str]()
+    for spec in file.model.scorers:
+        try:
+            prepared.append(prepare(spec, extract=file.model.task.extract, schema=file.response_schema))
+        except MissingComponent as error:
+            lacking.append(f"its scorer {spec}: {error}")
+    return tuple(prepared), tuple(lacking)
 
 
 def _included(suite: LoadedSuite, workspace: Workspace) -> dict[str | None, str]:

@@ -6,6 +6,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from math import gcd
 from types import ModuleType
 from typing import Any
@@ -53,6 +54,13 @@ class Recording:
 
         shared = gcd(self.rate, rate)
         return np.asarray(resample_poly(one, rate // shared, self.rate // shared), dtype=np.float32)
+
+
+def needs(scorer: str, *packages: str, extra: str = "speech") -> None:
+    """Raises MissingComponent where soundfile or one of these is not installed; imports none of them."""
+    absent = [name for name in ("soundfile", *packages) if find_spec(name) is None]
+    if absent:
+        raise MissingComponent(f"{scorer} needs {absent[0]}: pip install 'evalkit[{extra}]'")
 
 
 def soundfile() -> ModuleType:

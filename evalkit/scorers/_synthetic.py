@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LARGEST = 100_000_000
+_LIBRARIES = {"pandas": "pandas", "scikit-learn": "sklearn", "sdmetrics": "sdmetrics"}
 Floats = npt.NDArray[np.float64]
 
 
@@ -43,6 +45,13 @@ def pandas() -> Any:
         return import_module("pandas")
     except ImportError as error:
         raise MissingComponent("scoring synthetic tables needs pandas: pip install 'evalkit[privacy]'") from error
+
+
+def needs_libraries() -> None:
+    """Raises MissingComponent where a library is not installed; imports none of them, which takes seconds."""
+    absent = [name for name, module in _LIBRARIES.items() if find_spec(module) is None]
+    if absent:
+        raise MissingComponent(f"scoring synthetic tables needs {absent[0]}: pip install 'evalkit[privacy]'")
 
 
 def spec_problem(sample: Sample) -> str | None:

@@ -14,7 +14,7 @@ from evalkit.core.fold import Fold, Sums
 from evalkit.core.options import build
 from evalkit.core.types import Context, Metric, Response, Sample, Score
 from evalkit.scorers import _folds
-from evalkit.scorers._audio import BadRecording, Recording, answered, decoded
+from evalkit.scorers._audio import BadRecording, Recording, answered, decoded, needs
 from evalkit.scorers._base import OneAnswer, unscorable
 
 EXTRA = "speech"
@@ -146,5 +146,6 @@ def _weighted(recording: Recording) -> Floats:
 
 
 def make(**options: Any) -> Loudness:
-    """Build from options; raises ValueError naming the known ones."""
+    """Build from options; raises ValueError naming the known ones, MissingComponent for what is not installed."""
+    needs("loudness")
     return build(Loudness, options)

@@ -11,7 +11,7 @@ import numpy as np
 from evalkit.core.errors import MissingComponent
 from evalkit.core.options import build
 from evalkit.core.types import Context, Metric, Response, Sample, Score
-from evalkit.scorers._audio import BadRecording, answered, decoded, no_reference, reference
+from evalkit.scorers._audio import BadRecording, answered, decoded, needs, no_reference, reference
 from evalkit.scorers._base import OneAnswer, choose, unscorable
 
 EXTRA = "speech"
@@ -78,5 +78,6 @@ def _measured(gold: Any, heard: Any, rate: int, mode: str) -> Mapping[str, Score
 
 
 def make(**options: Any) -> Pesq:
-    """Build from options; raises ValueError naming the known ones."""
+    """Build from options; raises ValueError naming the known ones, MissingComponent for what is not installed."""
+    needs("pesq", "pesq")
     return build(Pesq, options)

@@ -13,7 +13,7 @@ import numpy as np
 from evalkit.core.errors import MissingComponent
 from evalkit.core.options import build
 from evalkit.core.types import Context, Metric, Response, Sample, Score
-from evalkit.scorers._audio import BadRecording, answered, decoded
+from evalkit.scorers._audio import BadRecording, answered, decoded, needs
 from evalkit.scorers._base import OneAnswer, unscorable
 
 EXTRA = "mos"
@@ -71,5 +71,6 @@ def _library() -> Any:
 
 
 def make(**options: Any) -> PredictedMos:
-    """Build from options; raises ValueError naming the known ones."""
+    """Build from options; raises ValueError naming the known ones, MissingComponent for what is not installed."""
+    needs("predicted_mos", "speechmos", "librosa", extra="mos")
     return build(PredictedMos, options)

@@ -10,7 +10,7 @@ from typing import Any
 from evalkit.core.errors import MissingComponent
 from evalkit.core.options import build
 from evalkit.core.types import Context, Metric, Response, Sample, Score
-from evalkit.scorers._audio import BadRecording, answered, decoded, no_reference, reference
+from evalkit.scorers._audio import BadRecording, answered, decoded, needs, no_reference, reference
 from evalkit.scorers._base import OneAnswer, unscorable
 
 EXTRA = "speech"
@@ -82,5 +82,6 @@ def _measured(gold: Any, heard: Any, *, extended: bool) -> Mapping[str, Score]:
 
 
 def make(**options: Any) -> Stoi:
-    """Build from options; raises ValueError naming the known ones."""
+    """Build from options; raises ValueError naming the known ones, MissingComponent for what is not installed."""
+    needs("stoi", "pystoi")
     return build(Stoi, options)

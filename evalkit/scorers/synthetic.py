@@ -16,7 +16,7 @@ from evalkit.core.options import build
 from evalkit.core.types import Context, Metric, Response, Sample, Score
 from evalkit.scorers import _folds
 from evalkit.scorers._base import OneAnswer, choose, unscorable
-from evalkit.scorers._synthetic import Tables, coded, read, spec_problem
+from evalkit.scorers._synthetic import Tables, coded, needs_libraries, read, spec_problem
 
 EXTRA = "privacy"
 NAMES = ("table_fidelity", "table_detection", "table_utility", "table_privacy")
@@ -172,5 +172,6 @@ def _privacy(tables: Tables) -> Mapping[str, Score]:
 
 
 def make(**options: Any) -> SyntheticTable:
-    """Build from options; raises ValueError naming the known ones."""
+    """Build from options; raises ValueError naming the known ones, MissingComponent for what is not installed."""
+    needs_libraries()
     return build(SyntheticTable, options)
