@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ with last as (
   qualify row_number() over (partition by suite order by started desc, entry_id desc) = 1
 )
 select e.entry_id, e.run_id, e.suite, e.family, e.candidate, e.fingerprint, e.status, e.reason, e.planned, e.repeats,
-       e.data_hash, e.suite_hash, e.prompt_hashes, e.generation
+       e.data_hash, e.suite_hash, e.prompt_hashes, e.generation, e.seed
 from entries e join last l on l.suite = e.suite and l.suite_hash = e.suite_hash and l.data_hash = e.data_hash
 where e.status in ('complete', 'incomplete', 'skipped')
   and ($run is null or e.run_id = $run)
@@ -39,7 +39,7 @@ where list_contains($entries, a.entry_id) group by a.entry_id
 _RESULTS = """
 select r.entry_id, r.metric, r.slice, r.value, r.low, r.high, r.value_dropped, r.method, r.n, r.groups, r.planned,
        r.answered, r.errored, r.unscorable, r.scored, r.cached, r.is_primary, r.higher_is_better, r.unit, r.signature,
-       r.scorer_sig, es.place, r.low_bound, r.high_bound
+       r.scorer_sig, es.place, r.low_bound, r.high_bound, r.se
 from result r join entry_scorer es using (entry_id, scorer_sig)
 where list_contains($entries, r.entry_id) order by r.entry_id, es.place, r.metric, r.slice
 """
@@ -47,7 +47,11 @@ where list_contains($entries, r.entry_id) order by r.entry_id, es.place, r.metri
 
 @dataclass
 class Standing:
-    """One entry of a leaderboard: its columns of `entry`, results by (metric, slice), money and latency."""
+    """One entry of a leaderboard: its columns of `entry`, results by (metric, slice), money and latency.
+
+    `rank` = best and worst rank that it may have among its suite's entries, None = not ranked; `shrunken` = its main
+    value pulled towards the others' by empirical Bayes, None = too few entries for that.
+    """
 
     entry: dict[str, Any]
     results: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
@@ -57,6 +61,8 @@ class Standing:
     answered: int = 0
     errored: int = 0
     cached: int = 0
+    rank: tuple[int, int] | None = None
+    shrunken: float | None = None
 
     @property
     def candidate(self) -> str:
@@ -80,11 +86,16 @@ class Standing:
         return self.cached / asked if asked else None
 
 
-def standings(connection: DuckDBPyConnection, run_id: str | None = None) -> dict[str, list[Standing]]:
-    """Suite -> its entries: complete ones by the primary metric, best first, then incomplete, then skipped ones."""
+def standings(
+    connection: DuckDBPyConnection, run_id: str | None = None, *, spent: bool = True
+) -> dict[str, list[Standing]]:
+    """Suite -> its entries: complete ones by the primary metric, best first, then incomplete, then skipped ones.
+
+    Without `spent`, money, latency and counts are not read.
+    """
     found = [Standing(row) for row in _rows(connection, _ENTRIES, run=run_id)]
     by_id = {standing.entry["entry_id"]: standing for standing in found}
-    for row in _rows(connection, _SPENT, entries=list(by_id)):
+    for row in _rows(connection, _SPENT, entries=list(by_id)) if spent else ():
         standing = by_id[row.pop("entry_id")]
         for name, value in row.items():
             setattr(standing, name, value)
@@ -113,16 +124,28 @@ def _rows(connection: DuckDBPyConnection, sql: str, **params: Any) -> list[dict[
 COLUMNS = (
     "suite", "family", "candidate", "status", "metric", "slice", "value", "low", "high", "value_dropped", "method", "n",
     "groups", "planned", "answered", "errored", "unscorable", "scored", "cached", "usd", "p50_s", "p95_s", "signature",
-    "run_id", "entry_id", "reason", "unit", "is_primary",
+    "run_id", "entry_id", "reason", "unit", "is_primary", "rank_low", "rank_high",
 )  # fmt: skip
 
 
 def flat(suites: dict[str, list[Standing]], *, slices: bool = False) -> list[dict[str, Any]]:
-    """One row per entry x metric (x slice) with the columns of `COLUMNS`; a skipped entry has one without a value."""
+    """One row per entry x metric (x slice) with the columns of `COLUMNS`; a skipped entry has one without a value.
+
+    `rank_low` and `rank_high` stand in the row of the main metric over all samples.
+    """
     rows: list[dict[str, Any]] = []
     for members in suites.values():
         for standing in members:
             shared = {**standing.entry, "usd": standing.usd, "p50_s": standing.p50_s, "p95_s": standing.p95_s}
             kept: Sequence[dict[str, Any]] = [r for r in standing.results.values() if slices or not r["slice"]]
-            rows += [{name: {**shared, **result}.get(name) for name in COLUMNS} for result in kept or [{}]]
+            rows += [
+                {name: {**shared, **result, **_ranked(standing, result)}.get(name) for name in COLUMNS}
+                for result in kept or [{}]
+            ]
     return rows
+
+
+def _ranked(standing: Standing, result: Mapping[str, Any]) -> dict[str, int]:
+    if standing.rank is None or not result.get("is_primary") or result["slice"]:
+        return {}
+    return {"rank_low": standing.rank[0], "rank_high": standing.rank[1]}

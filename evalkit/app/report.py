@@ -12,6 +12,7 @@ import msgspec
 from evalkit import __version__
 from evalkit.app.evidence import evidence_of, failing
 from evalkit.app.leaderboard import Standing, standings
+from evalkit.app.ranks import Placing, place
 from evalkit.app.routing import Composed
 from evalkit.app.workspace import Workspace
 from evalkit.report.model import (
@@ -23,6 +24,7 @@ from evalkit.report.model import (
     Note,
     Prompt,
     PromptDiff,
+    Ranking,
     RunPage,
     Site,
     SliceRow,
@@ -58,6 +60,7 @@ def build_report(workspace: Workspace, out: Path | None = None) -> Path:
 
 def _site(connection: DuckDBPyConnection, workspace: Workspace) -> Site:
     suites = standings(connection)
+    placed = place(connection, suites)
     shown = {standing.entry["run_id"] for members in suites.values() for standing in members}
     runs = list(reader.runs(connection).dicts())
     chosen = [row for place, row in enumerate(runs) if place < NEWEST_RUNS or row["run_id"] in shown]
@@ -66,7 +69,7 @@ def _site(connection: DuckDBPyConnection, workspace: Workspace) -> Site:
         title=workspace.root.name or "evalkit",
         generated=f"as of {newest}",
         version=__version__,
-        suites=tuple(_suite(connection, workspace, name, members) for name, members in suites.items()),
+        suites=tuple(_suite(connection, workspace, members, placed[name]) for name, members in suites.items()),
         runs=tuple(_run(connection, row) for row in chosen),
         media=partial(_bytes, workspace),
     )
@@ -79,8 +82,11 @@ def _bytes(workspace: Workspace, ref: str) -> bytes | None:
         return None
 
 
-def _suite(connection: DuckDBPyConnection, workspace: Workspace, name: str, members: Sequence[Standing]) -> SuitePage:
+def _suite(
+    connection: DuckDBPyConnection, workspace: Workspace, members: Sequence[Standing], placed: Placing
+) -> SuitePage:
     first = members[0].entry
+    name = str(first["suite"])
     spec, family, samples, card = _about(connection, first)
     composed = Composed(connection, workspace, members)
     return SuitePage(
@@ -101,6 +107,7 @@ def _suite(connection: DuckDBPyConnection, workspace: Workspace, name: str, memb
         evidence=tuple(evidence_of(connection, members)),
         routing=composed.routing() if family == "systems" else None,
         stages=composed.stages(),
+        ranking=Ranking(placed.among, placed.excluded, placed.why or ""),
     )
 
 
@@ -161,6 +168,8 @@ def _leader(standing: Standing) -> LeaderRow:
         p50_s=standing.p50_s,
         p95_s=standing.p95_s,
         cached_share=standing.cached_share,
+        rank=standing.rank,
+        shrunken=standing.shrunken,
     )
 
 
@@ -201,7 +210,7 @@ def _diffs(prompts: Sequence[Prompt]) -> tuple[PromptDiff, ...]:
 
 def _notes(connection: DuckDBPyConnection, spec: Mapping[str, Any], members: Sequence[Standing]) -> tuple[Note, ...]:
     notes = (
-        [Note("gates: not judged (this version records gates and does not judge them)", "info")]
+        [Note("this suite has gates; `evalkit gate` judges them, a run and its report measure only", "info")]
         if spec.get("gates")
         else []
     )

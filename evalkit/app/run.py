@@ -29,6 +29,7 @@ from evalkit.app.planning import (
     new_run_id,
     write_cells,
 )
+from evalkit.app.ranks import keep as keep_ranks
 from evalkit.app.recording import record_data, record_entries, record_run, record_suites
 from evalkit.app.results import finish_entries, price_calls
 from evalkit.app.watching import Watch
@@ -320,6 +321,7 @@ def finish_run(workspace: Workspace, plan: Plan, execution: Execution | SharedEx
         )
         if status != "interrupted":
             compact_in(connection, folder)
+            keep_ranks(connection, plan.run_id)
     code = ExitCode.INTERRUPTED if execution.stop.asked else ExitCode.INVALID if reasons else ExitCode.PASS
     watch.event("finished", run=plan.run_id, status=status, reasons=reasons)
     return RunOutcome(plan.run_id, code, tuple(reasons), tuple(entry.entry_id for entry in plan.entries))

@@ -7,6 +7,7 @@ from typing import Any
 
 from evalkit.app.evidence import failing_of
 from evalkit.app.leaderboard import flat, standings
+from evalkit.app.ranks import place
 from evalkit.app.workspace import Workspace
 from evalkit.core.errors import UsageError
 from evalkit.store import reader
@@ -42,9 +43,11 @@ def run_id_of(workspace: Workspace, given: str) -> str:
 
 
 def leaderboard(workspace: Workspace, run_id: str | None, *, slices: bool = False) -> list[dict[str, Any]]:
-    """The entries of a run (None: the newest of everything) with every metric."""
+    """The entries of a run (None: the newest of everything) with every metric; ranks are among the entries shown."""
     with workspace.loaded() as connection:
-        return flat(standings(connection, run_id), slices=slices)
+        suites = standings(connection, run_id)
+        place(connection, suites)
+        return flat(suites, slices=slices)
 
 
 def failures(workspace: Workspace, run_id: str, limit: int) -> list[dict[str, Any]]:

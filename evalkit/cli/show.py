@@ -54,15 +54,23 @@ def print_leaderboard(rows: Sequence[Mapping[str, Any]], *, metrics: bool = Fals
         named = sorted({row["metric"] for row in shown if row["metric"]})
         typer.echo(f"\n{suite}" + (f": {named[0]}" if len(named) == 1 else ""))
         hidden = {"metric"} if len(named) == 1 else set()
+        hidden |= set() if any(row.get("rank_low") for row in shown) else {"rank"}
         hidden |= set() if any(row.get("slice") for row in shown) else {"slice"}
         if shown:
             print_table([_line(row) for row in shown], [name for name in LINE if name not in hidden])
         for row in members:
             if row["status"] == "skipped":
                 typer.echo(inert(f"  skipped: {row['candidate']}: {row['reason']}"))
+        ranked = sum(row.get("rank_low") is not None for row in members)
+        if ranked > 1:
+            typer.echo(RANKS.format(ranked=ranked))
 
 
+RANKS = (
+    "  rank: the places that each of the {ranked} may have, by paired tests of all pairs; all hold at once with 95 %"
+)
 LINE = (
+    "rank",
     "candidate",
     "metric",
     "slice",
@@ -85,6 +93,7 @@ def _line(row: Mapping[str, Any]) -> dict[str, Any]:
     )
     low, high = row["low"], row["high"]
     return {
+        "rank": _rank(row.get("rank_low"), row.get("rank_high")),
         "candidate": row["candidate"],
         "metric": row["metric"] or "",
         "slice": row["slice"] or "all",
@@ -99,6 +108,12 @@ def _line(row: Mapping[str, Any]) -> dict[str, Any]:
         "p95 s": _seconds(row["p95_s"]),
         "status": row["status"] + (f": {row['reason']}" if row["reason"] else ""),
     }
+
+
+def _rank(best: int | None, worst: int | None) -> str:
+    if best is None or worst is None:
+        return ""
+    return str(best) if best == worst else f"{best}-{worst}"
 
 
 def _seconds(value: float | None) -> str:

@@ -7,7 +7,7 @@ its letters.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -50,7 +50,8 @@ class Tick:
 class Whisker:
     """One row of a chart: a label for phones and one for wide pages; no `low` and `high` = a dot only.
 
-    `limits` are places that the row's interval is judged by; `tone` colours the dot: good, bad or nothing.
+    `limits` are places that the row's interval is judged by; `tone` colours the dot: good, bad, t0 to t5
+    for ranks, or nothing.
     """
 
     label: str
@@ -126,12 +127,15 @@ def shorten(name: str, limit: int) -> str:
     return name if len(name) <= limit else f"{name[: limit - 1]}…"
 
 
-def whiskers(named: Sequence[tuple[str, Cell]], unit: str, bounds: Bounds = (None, None)) -> Whiskers | None:
-    """A chart of the cells that have a value, in the order given; None when there is none."""
+def whiskers(
+    named: Sequence[tuple[str, Cell]], unit: str, bounds: Bounds = (None, None), tones: Mapping[str, str] | None = None
+) -> Whiskers | None:
+    """A chart of the cells that have a value, in the order given; `tones` colours by name. None when there is none."""
     known = [(name, cell, cell.value) for name, cell in named if cell.value is not None]
     if not known:
         return None
-    reaches = [Reach(name, cell, cell_text(cell, unit)) for name, cell, _ in known]
+    toned = tones or {}
+    reaches = [Reach(name, cell, cell_text(cell, unit), tone=toned.get(name, "")) for name, cell, _ in known]
     return _whiskers(reaches, _axis(_extent([cell for _, cell, _ in known]), unit, bounds), unit)
 
 

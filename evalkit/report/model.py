@@ -55,7 +55,8 @@ class LeaderRow:
     """One candidate on one suite.
 
     `status` "incomplete" (missing cells) is shown below the line, "skipped" with its `reason`. `usd` and `usd_per_1000`
-    None = unknown price; latencies are seconds of fresh calls, None = none measured; `cached_share` in 0..1.
+    None = unknown price; latencies are seconds of fresh calls, None = none measured; `cached_share` in 0..1. `rank` =
+    best and worst rank that it may have, `shrunken` = its main value pulled towards the others', None = there is none.
     """
 
     candidate: str
@@ -70,6 +71,21 @@ class LeaderRow:
     p50_s: float | None = None
     p95_s: float | None = None
     cached_share: float | None = None
+    rank: tuple[int, int] | None = None
+    shrunken: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """How many candidates were ranked, who was not and for what reason; `why` = there are no ranks at all.
+
+    Ranks are intervals that all hold at once with `level`, from paired tests of all pairs on the main metric.
+    """
+
+    among: int
+    excluded: tuple[tuple[str, str], ...] = ()
+    why: str = ""
+    level: float = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +203,7 @@ class SuitePage:
     evidence: Iterable[Evidence] = ()
     routing: Routing | None = None
     stages: tuple[StageRow, ...] = ()
+    ranking: Ranking | None = None
 
 
 @dataclass(frozen=True, slots=True)

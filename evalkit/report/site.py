@@ -16,6 +16,7 @@ from evalkit.report.pages import environment, write
 
 FAILING_CAP = 200
 FAILING_LEAST = 20
+TONES = 6
 
 
 def render_site(site: Site, out: Path, *, failing_cap: int = FAILING_CAP) -> Path:
@@ -108,12 +109,23 @@ class Board:
     scatter: chart.Scatter | None
     slices: tuple[tuple[str, tuple[tuple[Cell | None, chart.Spark | None], ...]], ...]
     slice_names: tuple[str, ...]
+    ties: dict[tuple[int, int], int]
 
     @property
     def top(self) -> LeaderRow | None:
         """The row with the best value, if any row has one."""
         row = self.ranked[0] if self.ranked else None
         return row if row is not None and self.cell(row) is not None else None
+
+    @property
+    def leaders(self) -> tuple[LeaderRow, ...]:
+        """Everybody who may be first; empty without ranks."""
+        return tuple(row for row in self.ranked if row.rank is not None and row.rank[0] == 1)
+
+    @property
+    def shrunken(self) -> tuple[LeaderRow, ...]:
+        """The rows with a shrunken value, best first."""
+        return tuple(row for row in self.ranked if row.shrunken is not None)
 
     def cell(self, row: LeaderRow) -> Cell | None:
         """The primary metric of a row; None when it has no value."""
@@ -155,6 +167,8 @@ def board(page: SuitePage) -> Board:
     below = sorted((r for r in page.rows if r not in ranked), key=lambda row: (row.status, row.candidate))
     unit, bounds = (primary.unit, primary.bounds) if primary else ("", (None, None))
     cells = [(r.candidate, r.metrics[primary.name]) for r in ranked if primary and primary.name in r.metrics]
+    ties = {rank: place for place, rank in enumerate(sorted({r.rank for r in ranked if r.rank is not None}))}
+    tones = {r.candidate: f"t{ties[r.rank] % TONES}" for r in ranked if r.rank is not None}
     costs = {row.candidate: row.usd_per_1000 for row in ranked}
     names = tuple(row.candidate for row in ranked if any(row.candidate in s.cells for s in page.slices))
     table = [[s.cells.get(name) for name in names] for s in page.slices]
@@ -167,10 +181,11 @@ def board(page: SuitePage) -> Board:
         ranked=tuple(ranked),
         below=tuple((row, _why(row)) for row in below),
         notes=page.notes,
-        whiskers=chart.whiskers(cells, unit, bounds),
+        whiskers=chart.whiskers(cells, unit, bounds, tones),
         scatter=chart.scatter([(name, cell, costs[name]) for name, cell in cells], unit, bounds),
         slices=tuple((s.name, tuple(zip(row, drawn, strict=True))) for s, row, drawn in lined),
         slice_names=names,
+        ties=ties,
     )
 
 

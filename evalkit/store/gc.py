@@ -35,6 +35,7 @@ _GOES: Mapping[str, str] = {
     "answer": _OF_ENTRY,
     "cell": _OF_ENTRY,
     "result": _OF_ENTRY,
+    "ranking": _OF_ENTRY,
     "entry_scorer": _OF_ENTRY,
     "entry_basis": _OF_ENTRY,
     "score": _OF_CALL,

@@ -111,7 +111,7 @@ def test_export_and_report(project, call, tmp_path):
     index = Path(call("report", "--out", str(tmp_path / "site")).out.strip())
     page = (index.parent / "suites/sums.html").read_text()
     assert index.name == "index.html"
-    assert "gates: not judged" in page
+    assert "`evalkit gate` judges them" in page
     assert "Be kind." in page
     assert "What is " in page
     assert "size:big" in page
