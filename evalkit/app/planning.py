@@ -49,7 +49,7 @@ class PlannedEntry:
     """A suite x candidate of this run: its cells, and after planning the ones that are open.
 
     `requests` keeps some of the requests that were made to plan, by key, so that they are not made again to ask.
-    `fresh` opens a new generation for this entry alone.
+    `at_generation` says which generation it is in, where another entry decides that.
     """
 
     suite: LoadedSuite
@@ -59,7 +59,7 @@ class PlannedEntry:
     open: OpenCells = field(default_factory=OpenCells.none)
     requests: dict[str, Request] = field(default_factory=dict)
     fitted: dict[str, Candidate] = field(default_factory=dict)
-    fresh: bool = False
+    at_generation: int | None = None
 
     @property
     def planned(self) -> int:
@@ -208,7 +208,8 @@ def choose_generations(connection: DuckDBPyConnection, entries: Sequence[Planned
     }
     for entry in entries:
         newest = rows.get((entry.suite.name, entry.built.name))
-        entry.generation = (newest or 0) + (1 if (fresh or entry.fresh) and newest is not None else 0)
+        following = (newest or 0) + (1 if fresh and newest is not None else 0)
+        entry.generation = following if entry.at_generation is None else entry.at_generation
 
 
 def write_cells(connection: DuckDBPyConnection, entry: PlannedEntry) -> None:

@@ -14,7 +14,10 @@ from evalkit.cli.common import PROJECT, start_of, workspace
 from evalkit.cli.output import inert
 
 if TYPE_CHECKING:
-    from evalkit.app.run import RunOutcome
+    from evalkit.app.at import AtOutcome
+    from evalkit.app.run import RunOutcome, RunRequest
+    from evalkit.app.watching import Watch
+    from evalkit.app.workspace import Workspace
 
 
 def run(
@@ -40,6 +43,14 @@ def run(
     demo: bool = typer.Option(False, "--demo", help="Ask the few samples and candidates that each suite names for it."),
     unsafe_local: bool = typer.Option(
         False, "--unsafe-local", help="Run code from models where nothing isolates it from this machine."
+    ),
+    at: list[str] = typer.Option(
+        [],
+        "--at",
+        help="Twice: measure where the second commit left the first, and the second, as in origin/main HEAD.",
+    ),
+    max_age: str = typer.Option(
+        "24h", "--max-age", help="With --at: ask changed cells again on both sides when stored answers are older."
     ),
     quiet: bool = typer.Option(False, "--quiet", "-q", help="Print the leaderboard only."),
     as_json: bool = typer.Option(False, "--json", help="Print events as JSON lines, the leaderboard rows at the end."),
@@ -74,8 +85,36 @@ def run(
         command=shlex.join(["evalkit", *sys.argv[1:]]),
     )
     with watcher(agrees=yes, quiet=quiet or as_csv, as_json=as_json) as watch:
-        outcome = run_suites(space, request, watch)
+        both = _at(space, request, (at, max_age), watch) if at else None
+        outcome = run_suites(space, request, watch) if both is None else both.head
+    if both is not None:
+        return _print_both(space, both, as_json=as_json, as_csv=as_csv)
     _print(space, outcome, as_json=as_json, as_csv=as_csv)
+    return int(outcome.code)
+
+
+def _at(space: Workspace, request: RunRequest, asked: tuple[list[str], str], watch: Watch) -> AtOutcome:
+    from evalkit.app.at import AtRequest, run_at
+    from evalkit.core.errors import UsageError
+    from evalkit.core.units import as_seconds
+
+    refs, max_age = asked
+    if len(refs) != 2:
+        raise UsageError("--at is given twice, for the base and for the head: --at origin/main --at HEAD")
+    try:
+        oldest = as_seconds(max_age)
+    except ValueError as error:
+        raise UsageError(f"--max-age: {error}") from None
+    return run_at(space, AtRequest(request, refs[0], refs[1], oldest), watch)
+
+
+def _print_both(space: Workspace, outcome: AtOutcome, *, as_json: bool, as_csv: bool) -> int:
+    for one, sha in ((outcome.base, outcome.base_sha), (outcome.head, outcome.head_sha)):
+        if one is None:
+            continue
+        if not (as_json or as_csv):
+            typer.echo(f"at {sha[:10]}:")
+        _print(space, one, as_json=as_json, as_csv=as_csv)
     return int(outcome.code)
 
 

@@ -105,6 +105,12 @@ class Project:
             value.strip() for value in (*outer, *self._dotenv.values()) if len(value.strip()) >= MIN_SECRET
         )
 
+    def sharing(self, other: Project) -> Project:
+        """This project with the store, the reports and the .env of another: an older copy of it measures into it."""
+        places = {"store": str(other.store), "reports": str(other.reports)}
+        model = self.model.model_copy(update={"defaults": self.defaults.model_copy(update=places)})
+        return replace(self, model=model, _dotenv=dict(other._dotenv))
+
     def resolve(self, name: str) -> CandidateSpec:
         """The candidate of a name: from evalkit.yaml, `provider/model`, or a baseline like `tfidf_linear(c=1.0)`.
 

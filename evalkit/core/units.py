@@ -6,6 +6,7 @@ Counts are disjoint, so a price is a plain sum of count times rate: `input_token
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 UNITS: tuple[str, ...] = (
@@ -41,3 +42,14 @@ def add_usage(parts: Iterable[Usage]) -> dict[str, float]:
 def tokens(usage: Usage) -> float:
     """All tokens of a usage, prompt and answer together."""
     return sum(usage.get(unit, 0) for unit in PROMPT_UNITS + ANSWER_UNITS)
+
+
+SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+
+def as_seconds(text: str) -> float:
+    """Seconds of a length of time such as 90s, 30m, 24h or 7d; raises ValueError for anything else."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text.strip())
+    if found is None:
+        raise ValueError(f"{text!r} is no length of time; write it as 90s, 30m, 24h or 7d")
+    return float(found[1]) * SECONDS[found[2]]
