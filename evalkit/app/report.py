@@ -223,6 +223,11 @@ def _notes(connection: DuckDBPyConnection, spec: Mapping[str, Any], members: Seq
         notes.append(Note(f"{row[0]} samples have the content of another sample"))
     if row and row[2] and row[1] < row[2]:
         notes.append(Note(f"only {row[1]:,} of {row[2]:,} samples were asked: a look, not a result to quote"))
+    told = connection.execute(
+        "select distinct message from problem where kind = 'sandbox' and list_contains(?, entry_id) order by message",
+        [[standing.entry["entry_id"] for standing in members]],
+    ).fetchall()
+    notes += [Note(f"not every entry was measured safely: {message}") for (message,) in told]
     generations = {standing.entry["generation"] for standing in members if standing.complete}
     if len(generations) > 1:
         notes.append(Note(f"entries are of different generations ({sorted(generations)})"))
@@ -241,7 +246,7 @@ def _run(connection: DuckDBPyConnection, row: Mapping[str, Any]) -> RunPage:
     run_id = row["run_id"]
     versions = first_row(connection, "select versions from run where run_id = ?", [run_id])
     problems = connection.execute(
-        "select kind, message from problem where run_id = ? order by kind, message", [run_id]
+        "select distinct kind, message from problem where run_id = ? order by kind, message", [run_id]
     ).fetchall()
     dirty = " (with uncommitted changes)" if row["git_dirty"] else ""
     return RunPage(

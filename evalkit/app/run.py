@@ -118,15 +118,30 @@ def journal_of(workspace: Workspace, plan: Plan) -> Journal:
 
 
 def tell_skipped(workspace: Workspace, plan: Plan, watch: Watch) -> None:
-    """Say which candidates are skipped, and keep the reasons."""
+    """Say which candidates are skipped, and whose programs run without isolation; keep the reasons."""
     skipped = [entry for entry in plan.entries if entry.built.skipped]
     for entry in skipped:
         watch.event("skipped", candidate=entry.built.name, suite=entry.suite.name, reason=entry.built.skipped)
-    if skipped and not plan.adopted:
+    notes = [Note(entry.entry_id, "skipped", entry.built.skipped or "") for entry in skipped if not plan.adopted]
+    notes += _not_isolated(workspace, plan, watch)
+    if notes:
         journal = journal_of(workspace, plan)
-        for entry in skipped:
-            journal.append(Note(entry.entry_id, "skipped", entry.built.skipped or ""))
+        for note in notes:
+            journal.append(note)
         journal.close()
+
+
+def _not_isolated(workspace: Workspace, plan: Plan, watch: Watch) -> list[Note]:
+    """What to know of entries whose scorers run programs, where these are not wholly apart from this machine."""
+    asked = [entry for entry in plan.entries if not entry.built.skipped]
+    running = [
+        entry for entry in asked if any(getattr(one.scorer, "needs_sandbox", False) for one in entry.suite.prepared)
+    ]
+    warning = workspace.sandbox.warning if running else None
+    if warning is None:
+        return []
+    watch.event("warning", message=warning)
+    return [Note(entry.entry_id, "sandbox", warning) for entry in running]
 
 
 def gather(workspace: Workspace, request: RunRequest, watch: Watch) -> list[PlannedEntry]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import platform
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -12,12 +13,16 @@ from types import MappingProxyType
 
 from evalkit.core.errors import MissingComponent
 from evalkit.core.options import build
-from evalkit.sandbox import _bubblewrap, _local
+from evalkit.sandbox import _bubblewrap, _local, _seccomp
 from evalkit.sandbox._following import Follower
 from evalkit.sandbox._limits import Killed, Limits, Program, Ran, SandboxFailed
 
 __all__ = ["Killed", "Limits", "Ran", "Sandbox", "SandboxFailed"]
 
+_UNFILTERED = (
+    "programs run apart from this machine, but without a filter of system calls: there is none for its processor "
+    "({machine}), so that a hole in the kernel is easier to reach"
+)
 _NO_FILES: Mapping[str, bytes] = MappingProxyType({})
 _DEFAULT = Limits()
 _PROBE = Limits(wall_s=20.0, cpu_s=10.0, memory_mb=512, output_bytes=4096)
@@ -80,8 +85,10 @@ class Sandbox:
 
     @property
     def warning(self) -> str | None:
-        """What a user must know before anything is run, or None where programs are isolated."""
-        return _local.WARNING if self.unsafe_local and not self.isolated else None
+        """What a user must know before anything is run, or None where programs are isolated in every way."""
+        if not self.isolated:
+            return _local.WARNING if self.unsafe_local else None
+        return None if _seccomp.program() is not None else _UNFILTERED.format(machine=platform.machine())
 
     @property
     def python(self) -> str:

@@ -243,6 +243,18 @@ def test_a_user_may_insist_to_run_programs_without_isolation(project, capsys, mo
     run(capsys, "run", "suites/code.yaml", "-c", "code_reference", "--limit", "2", "--workers", "1", "--unsafe-local")
     assert "WITHOUT isolation" in caplog.text
     assert {row["value"] for row in scores(capsys, "tests_pass")} == {1.0}
+    told = json.loads(run(capsys, "sql", "--json", "select entry_id, kind, message from problem"))
+    assert [row["kind"] for row in told] == ["sandbox"]
+    assert told[0]["message"].startswith("programs run WITHOUT isolation")
+    run(capsys, "report")
+    pages = [(project / "reports" / kind).glob("*.html") for kind in ("runs", "suites")]
+    for page in (page for found in pages for page in found):
+        assert "WITHOUT isolation" in page.read_text("utf-8"), page
+
+
+def test_isolated_runs_are_not_warned_of(project, capsys):
+    run(capsys, "run", "suites/code.yaml", "-c", "code_reference", "--limit", "1", "--workers", "1", "--unsafe-local")
+    assert json.loads(run(capsys, "sql", "--json", "select count(*) as n from problem")) == [{"n": 0}]
 
 
 @pytest.mark.nightly

@@ -41,6 +41,11 @@ def test_it_is_available_here():
     assert Sandbox(unsafe_local=True).warning is None, "where bubblewrap works it is used, whatever was typed"
 
 
+def test_a_processor_without_a_filter_is_told(monkeypatch):
+    monkeypatch.setattr(_seccomp, "program", lambda: None)
+    assert "without a filter of system calls" in Sandbox().warning
+
+
 def test_what_a_program_says_and_how_it_ends():
     ran = run("import sys\nprint('out')\nprint('err', file=sys.stderr)\nsys.exit(3)")
     assert (ran.exit_code, ran.stdout, ran.stderr, ran.killed) == (3, b"out\n", b"err\n", None)
