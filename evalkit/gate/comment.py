@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from evalkit.core.types import Outcome
 from evalkit.gate import details, say
-from evalkit.gate.headline import green, judged_green, ordered, sentence, title
+from evalkit.gate.headline import green, interval, judged_green, ordered, sentence, title
 from evalkit.gate.inert import code, link, prose
 from evalkit.gate.model import Evidence, Judged, Power, Rule, Verdict
 
@@ -22,6 +22,7 @@ MARKS: dict[Outcome, str] = {
     "inconclusive": "\u26a0\ufe0f",
     "invalid": "\u26d4",
 }
+_UP, _DOWN = "\u2191", "\u2193"
 _MARKED = re.compile(r"[^A-Za-z0-9._ -]|--")
 
 
@@ -98,23 +99,17 @@ def _table(verdict: Verdict, evidence: Evidence) -> str:
 
 def _row(verdict: Verdict, evidence: Evidence, one: Judged) -> str:
     head, rule = one.measured.headline, one.rule
-    arrow = "\u2191" if rule.higher_is_better else "\u2193"
-    ends = (
-        (say.UNKNOWN, say.UNKNOWN)
-        if head is None
-        else (say.value(rule, head.baseline), say.value(rule, head.candidate))
-    )
-    low, high = one.comparison.low, one.comparison.high
-    span = (
-        ""
-        if low is None or high is None
-        else f" ({say.change(rule, low, unit=False)} to {say.change(rule, high, unit=False)})"
-    )
-    counts = "" if head is None else f"{head.better} / {head.worse} / {head.same}"
+    before, after, counts = say.UNKNOWN, say.UNKNOWN, ""
+    if head is not None:
+        before = ("floor " if rule.mode == "threshold" else "") + say.value(rule, head.baseline)
+        after = say.value(rule, head.candidate)
+        counts = f"{head.better} / {head.worse} / {head.same}" if rule.mode != "threshold" else ""
+    span = interval(one).removeprefix("95 % CI ")
     cells = (
-        f"{code(rule.name)} {arrow}",
-        *ends,
-        f"{say.change(rule, one.comparison.delta)}{span}",
+        f"{code(rule.name)} {_UP if rule.higher_is_better else _DOWN}",
+        before,
+        after,
+        f"{say.change(rule, one.comparison.delta)}{f' ({span})' if span else ''}",
         say.probability(one.comparison.p_adjusted),
         counts,
         _said(verdict, evidence, one),
@@ -123,12 +118,11 @@ def _row(verdict: Verdict, evidence: Evidence, one: Judged) -> str:
 
 
 def _said(verdict: Verdict, evidence: Evidence, one: Judged) -> str:
-    words = say.TITLES[one.outcome].lower()
     if not one.rule.gated:
-        return f"looked at: {words}"
+        return f"looked at: {one.outcome}"
     sure = one.outcome != "pass" or judged_green(verdict, evidence, one)
     mark = MARKS[one.outcome] if sure else MARKS["inconclusive"]
-    return f"{mark} {words}{'' if sure else ', judge not audited'}{', veto' if one.rule.veto else ''}"
+    return f"{mark} {one.outcome}{'' if sure else ', judge not audited'}{', veto' if one.rule.veto else ''}"
 
 
 def _why(rows: Sequence[Judged]) -> list[str]:
@@ -138,7 +132,9 @@ def _why(rows: Sequence[Judged]) -> list[str]:
         if not one.rule.gated:
             continue
         reason = () if one.outcome == "pass" else (one.comparison.reason,)
-        told = [prose(text, 300) for text in (*reason, *one.comparison.notes[:3])]
+        # Power is told once, below the table, and matters for what it left undecided.
+        notes = [text for text in one.comparison.notes if not text.startswith("underpowered")]
+        told = [prose(text, 300) for text in (*reason, *notes[:3])]
         found += [f"- {code(one.rule.name)}: {'; '.join(told)} (limit {say.limit(one.rule)})"] if told else []
     return found[:REASONS] + ([f"- {len(found) - REASONS} more in the report"] if len(found) > REASONS else [])
 
@@ -154,9 +150,9 @@ def _seen(rule: Rule, one: Power) -> str:
     size = f"{one.samples:,} samples{repeats}"
     told = [f"{code(one.metric)}: what {size} can see is {say.UNKNOWN}"]
     if one.mde is not None:
-        told = [f"{code(one.metric)}: {size} find {say.benefit(rule, -one.mde)} in 80 % of cases"]
+        told = [f"{code(one.metric)}: {size} find a change for the worse of {say.size(rule, one.mde)} in 80 % of cases"]
     if one.wanted is not None:
-        told.append(f"the margin is {say.benefit(rule, -one.wanted)}")
+        told.append(f"the margin is {say.size(rule, one.wanted)}")
     if one.samples_needed is not None:
         price = (
             f" and costs about {say.money(one.usd_needed)}" if one.usd_needed is not None else ", at an unknown price"

@@ -91,8 +91,8 @@ def notes(rule: Rule, difference: Difference) -> tuple[str, ...]:
     if rule.mode in _MARGINAL and rule.margin == 0:
         found.append("the margin is 0: only a proven gain passes")
     elif rule.mode in _MARGINAL and difference.mde is not None and difference.mde > 2 * rule.margin:
-        seen = say.benefit(rule, -difference.mde)
-        found.append(f"underpowered: a size like this finds {seen} in 80 % of cases, the margin is {say.limit(rule)}")
+        seen, margin = say.size(rule, difference.mde), say.size(rule, rule.margin)
+        found.append(f"underpowered: this size finds a change of {seen} in 80 % of cases, the margin is {margin}")
     if not difference.paired:
         found.append("unpaired: the two sides share no samples")
     return tuple(found)

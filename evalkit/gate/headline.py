@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from evalkit.core.types import Outcome
 from evalkit.gate import say
 from evalkit.gate.model import Evidence, Judged, Verdict
 from evalkit.gate.policy import WORST_FIRST
 
 Write = Callable[[str], str]
+_VERBS: dict[Outcome, str] = {
+    "regression": "regressed",
+    "inconclusive": "inconclusive",
+    "invalid": "not to be judged",
+}
 
 
 def title(verdict: Verdict) -> str:
@@ -31,10 +37,12 @@ def judged_green(verdict: Verdict, evidence: Evidence, one: Judged) -> bool:
 
 
 def decisive(verdict: Verdict) -> Judged | None:
-    """The gated rule that the headline is about: of the worst outcome, the smallest adjusted p, else the first."""
+    """The gated rule that the headline is about: of a regression the surest, else the first, quality before cost."""
     gated = [one for one in verdict.judged if one.rule.gated and one.outcome == verdict.outcome]
     if verdict.outcome == "regression":
         gated.sort(key=lambda one: 1.0 if one.comparison.p_adjusted is None else one.comparison.p_adjusted)
+    else:
+        gated.sort(key=lambda one: one.rule.guardrail)
     return next(iter(gated), None)
 
 
@@ -89,4 +97,4 @@ def _others(verdict: Verdict) -> str:
         return "."
     if verdict.outcome == "pass":
         return f". All {total} gates pass."
-    return f". {same} more of {total} gates {'is' if same == 1 else 'are'} {say.TITLES[verdict.outcome].lower()}."
+    return f". {same} more of {total} gates {_VERBS[verdict.outcome]}."

@@ -38,19 +38,23 @@ def benefit(rule: Rule, amount: float) -> str:
     """A benefit without a direction of the metric: `5.5 points worse`, `0.03 s better`, `no different`."""
     if amount == 0:
         return "no different"
-    size = _points(abs(amount)) + " points" if rule.share else _with_unit(plain(abs(amount)), rule.unit)
-    return f"{size} {'better' if amount > 0 else 'worse'}"
+    return f"{size(rule, amount)} {'better' if amount > 0 else 'worse'}"
+
+
+def size(rule: Rule, amount: float) -> str:
+    """An amount without a sign: `5.5 points`, `0.03 s`."""
+    return _points(abs(amount)) + " points" if rule.share else _with_unit(plain(abs(amount)), rule.unit)
 
 
 def limit(rule: Rule) -> str:
-    """What the rule allows: `-2 points`, `at least 80 %`."""
+    """What the rule allows: `-2.0 points`, `at least 80.0 %`."""
     if rule.mode == "threshold":
         return f"{'at least' if rule.higher_is_better else 'at most'} {value(rule, rule.floor)}"
     if rule.mode == "superiority":
         return "better"
     margin = -rule.margin if rule.higher_is_better else rule.margin
     if rule.mode == "equivalence":
-        return "+/-" + change(rule, rule.margin).lstrip("+")
+        return f"{size(rule, rule.margin)} either way"
     return change(rule, margin)
 
 
