@@ -22,12 +22,13 @@ SCORED, UNSCORABLE, ERRORED = "scored", "unscorable", "errored"
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A scorer of a suite with its canonical spec and the signature of its scores."""
+    """A scorer of a suite with its canonical spec, the signature of its scores, and how answers are extracted for it."""
 
     spec: str
     scorer: Scorer
     sig: str
     libraries: Mapping[str, str]
+    extract: str | None = None
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -48,7 +49,7 @@ def prepare(spec: str, *, extract: str | None, schema: Mapping[str, Any] | None 
     libraries = {name: _version(name) for name in scorer.libraries}
     canonical = str(parsed)
     sig = digest([canonical, options, scorer.version, libraries, extract])
-    return Prepared(canonical, scorer, sig, libraries)
+    return Prepared(canonical, scorer, sig, libraries, extract)
 
 
 @cache
