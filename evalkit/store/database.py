@@ -15,7 +15,7 @@ from weakref import WeakSet
 import duckdb
 
 from evalkit.core.errors import StoreError
-from evalkit.store import faults, migrate
+from evalkit.store import allocator, faults, migrate
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -53,6 +53,7 @@ class Store:
             "python_enable_replacements": "false",
         }
         self._turn = _turns.setdefault(self.path.absolute(), threading.RLock())
+        allocator.give_back_at_once()
 
     @property
     def exists(self) -> bool:
@@ -249,3 +250,4 @@ def _close(connection: DuckDBPyConnection) -> None:
     # Closing writes a checkpoint; when that fails (full disk), the write-ahead log keeps what was committed.
     with suppress(duckdb.Error):
         connection.close()
+    allocator.give_back()

@@ -14,16 +14,20 @@ from evalkit.store.bulk import first_row, lent
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-# Narrow questions one after the other, put together by position: one wide join would hold all that it reads.
+# Narrow questions one after the other, put together by position: one wide join would hold all that it reads. The same
+# of a join of all cells: a part of them at a time, so that memory does not grow with their number.
+CELLS_AT_ONCE = 20_000
+MOST_PARTS = 16
 _SCORES = """
-select c.position, c.repeat, s.status, s.value, s.worst, a.cached {more}
+select c.position, c.repeat, s.status = 'scored' as scored, s.status = 'unscorable' as unscorable, s.value, s.worst,
+       a.cached {more}
 from cell c
-join answer a using (entry_id, position)
-left join entry_basis b on b.entry_id = c.entry_id and b.position = c.position and b.scorer_sig = $sig
+join answer a on a.entry_id = $entry and a.position = c.position
+left join entry_basis b on b.entry_id = $entry and b.position = c.position and b.scorer_sig = $sig
 join score s on s.call_id = a.call_id and s.sample_hash = c.sample_hash and s.scorer_sig = $sig and s.metric = $metric
   and s.basis = coalesce(b.basis, '')
 {joined}
-where c.entry_id = $entry
+where c.entry_id = $entry and c.position >= $first and c.position < $end
 """
 _SAMPLE = """join entry e on e.entry_id = c.entry_id
 left join sample m on m.data_hash = e.data_hash and m.sample_id = c.sample_id and m.sample_hash = c.sample_hash"""
@@ -60,8 +64,9 @@ class Counts:
 def scores(connection: DuckDBPyConnection, entry_id: str, of: tuple[str, str], wanted: Wanted) -> dict[str, Any]:
     """The scores of one metric (scorer signature, name) as arrays of equal length, ordered by (sample, repeat).
 
-    `sample` and `cluster` are codes from 0; `value` and `worst` are NaN where absent; texts are None where absent;
-    `parts` and `worst_parts` are JSON texts. `tags` also has `field:value` for each wanted field that a sample has in
+    `sample` and `cluster` are codes from 0; `scored` and `unscorable` say how each stands, an errored one is neither;
+    `value` and `worst` are NaN where absent; texts are None where absent; `parts` and `worst_parts` are JSON texts.
+    `tags` also has `field:value` for each wanted field that a sample has in
     its meta or input.
     """
     more = (_PARTS if wanted.parts else "") + (_ANSWERS if wanted.answers else "") + (_TAGS if wanted.tags else "")
@@ -69,8 +74,7 @@ def scores(connection: DuckDBPyConnection, entry_id: str, of: tuple[str, str], w
     if wanted.tags:
         asked["fields"] = list(wanted.fields)
     sql = _SCORES.format(more=more, joined=_SAMPLE if wanted.tags else "")
-    found = connection.execute(sql, asked).fetchnumpy()
-    columns = {name: _plain(name, array) for name, array in found.items()}
+    columns = _in_parts(connection, sql, asked)
     positions = columns.pop("position")
     samples = clusters = _ranks(connection, entry_id, positions, by="c.sample_id")
     if first_row(connection, _CLUSTERED, [entry_id]):
@@ -80,15 +84,26 @@ def scores(connection: DuckDBPyConnection, entry_id: str, of: tuple[str, str], w
     return {name: values[order] for name, values in ranked.items()}
 
 
+def _in_parts(connection: DuckDBPyConnection, sql: str, asked: dict[str, Any]) -> dict[str, Any]:
+    """What a question with `$entry`, `$first` and `$end` finds for the cells from `first` to before `end`, all told."""
+    last = first_row(connection, "select max(position) from cell where entry_id = ?", [asked["entry"]])
+    end = last[0] + 1 if last and last[0] is not None else 1
+    size = max(CELLS_AT_ONCE, -(-end // MOST_PARTS))
+    parts: dict[str, list[Any]] = {}
+    for first in range(0, end, size):
+        found = connection.execute(sql, {**asked, "first": first, "end": first + size}).fetchnumpy()
+        for name, array in found.items():
+            parts.setdefault(name, []).append(_plain(name, array))
+    return {name: np.concatenate(arrays) for name, arrays in parts.items()}
+
+
 def _plain(name: str, array: Any) -> Any:
     if name in ("value", "worst"):
         return np.ma.filled(np.ma.asarray(array, dtype=np.float64), np.nan)
     if name in ("position", "repeat"):
         return np.asarray(array).astype(np.int64)
-    if name == "cached":
+    if name in ("cached", "scored", "unscorable"):
         return np.asarray(array).astype(np.bool_)
-    if name == "status":
-        return np.asarray(array).astype(np.str_)
     return _with_none(array) if isinstance(array, np.ma.MaskedArray) else np.asarray(array, dtype=object)
 
 

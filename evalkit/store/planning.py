@@ -128,9 +128,9 @@ def forget_failures(connection: DuckDBPyConnection, entry_id: str) -> None:
 def still_open(connection: DuckDBPyConnection, entry_id: str) -> OpenCells:
     """Cells without an answer."""
     rows = connection.execute(
-        "select c.position, c.call_key from cell c where c.entry_id = ? and not exists ("
-        "  select 1 from answer a where a.entry_id = c.entry_id and a.position = c.position) order by c.position",
-        [entry_id],
+        "select c.position, c.call_key from cell c where c.entry_id = $entry and not exists ("
+        "  select 1 from answer a where a.entry_id = $entry and a.position = c.position) order by c.position",
+        {"entry": entry_id},
     )
     parts = [OpenCells.none()]
     # Packed part by part: as Python objects all keys at once would be the most that a plan holds.

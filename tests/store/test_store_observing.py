@@ -30,7 +30,8 @@ def test_rows_stand_by_sample_and_cells_without_a_score_are_left_out(store, make
     assert found["sample"].tolist() == [0, 1, 2]
     assert found["repeat"].tolist() == [0, 0, 0]
     assert found["cluster"].tolist() == [0, 1, 2]
-    assert found["status"].tolist() == ["scored", "unscorable", "scored"]
+    assert found["scored"].tolist() == [True, False, True]
+    assert found["unscorable"].tolist() == [False, True, False]
     assert np.array_equal(found["value"], [0.5, np.nan, 1.0], equal_nan=True)
     assert found["worst"].tolist() == [0.0, 0.0, 0.0]
     assert found["cached"].tolist() == [False, False, False]
