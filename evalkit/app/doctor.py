@@ -65,7 +65,8 @@ def missing_for(kind: str, name: str) -> str | None:
 
 def examine(workspace: Workspace) -> list[Finding]:
     """Everything that a run may depend on; opens no connection but to hosts that evalkit.yaml names."""
-    return [*_packages(), *_programs(), *_models(workspace), *_store(workspace), *_candidates(workspace)]
+    found = [*_packages(), *_programs(), _sandbox(workspace), *_models(workspace), *_store(workspace)]
+    return [*found, *_candidates(workspace)]
 
 
 def _packages() -> list[Finding]:
@@ -81,6 +82,12 @@ def _packages() -> list[Finding]:
 def _programs() -> list[Finding]:
     found = {name: shutil.which(name) for name in PROGRAMS}
     return [Finding(name, True if path else None, path or PROGRAMS[name]) for name, path in found.items()]
+
+
+def _sandbox(workspace: Workspace) -> Finding:
+    """Whether programs can be run apart from this machine; starts one."""
+    why = workspace.sandbox.available()
+    return Finding("sandbox", None if why else True, why or "programs run apart from this machine")
 
 
 def _models(workspace: Workspace) -> list[Finding]:

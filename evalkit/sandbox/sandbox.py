@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from evalkit.core.errors import MissingComponent
 from evalkit.core.options import build
-from evalkit.sandbox import _bubblewrap, _local, _seccomp
+from evalkit.sandbox import _bubblewrap, _local, _seccomp, _switches
 from evalkit.sandbox._following import Follower
 from evalkit.sandbox._limits import Killed, Limits, Program, Ran, SandboxFailed
 
@@ -126,7 +126,7 @@ class Sandbox:
         try:
             ran = _follow(backend, Program((backend.python, "-I", "-S", "-c", "")), _PROBE, ask)
         except SandboxFailed as error:
-            return f"bubblewrap does not work here: {error} (user namespaces may be switched off)"
+            return f"bubblewrap is installed but does not work here: {error}; {_switches.forbidden()}"
         finally:
             os.close(ask)
             os.close(stop)

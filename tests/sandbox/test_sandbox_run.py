@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from evalkit.core.errors import MissingComponent
-from evalkit.sandbox import _bubblewrap, _following, _interpreter, _local, _seccomp, _tree
+from evalkit.sandbox import _bubblewrap, _following, _interpreter, _local, _seccomp, _switches, _tree
 from evalkit.sandbox.sandbox import Limits, Sandbox, SandboxFailed
 
 ROOT = Path(__file__).parents[2]
@@ -39,6 +39,43 @@ def test_it_is_available_here():
     assert SANDBOX.isolated
     assert SANDBOX.warning is None
     assert Sandbox(unsafe_local=True).warning is None, "where bubblewrap works it is used, whatever was typed"
+
+
+SWITCHED = [
+    ({"kernel/apparmor_restrict_unprivileged_userns": "1\n"}, False, "kernel.apparmor_restrict_unprivileged_userns=0"),
+    ({"kernel/apparmor_restrict_unprivileged_userns": "1\n"}, True, "--privileged"),
+    ({"kernel/apparmor_restrict_unprivileged_userns": "0\n"}, False, "--privileged"),
+    ({"user/max_user_namespaces": "0\n"}, True, "user.max_user_namespaces=15000"),
+    ({"user/max_user_namespaces": "many"}, False, "--privileged"),
+    ({"kernel/unprivileged_userns_clone": "0\n"}, False, "kernel.unprivileged_userns_clone=1"),
+    ({"kernel/unprivileged_userns_clone": "0\n"}, True, "--privileged"),
+    ({}, False, "--privileged"),
+]
+
+
+@pytest.mark.parametrize(("switches", "root", "told"), SWITCHED)
+def test_what_forbids_namespaces_is_named_with_its_remedy(tmp_path, switches, root, told):
+    for name, value in switches.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(value, "ascii")
+    assert told in _switches.forbidden(tmp_path, root=root)
+
+
+def test_bubblewrap_that_may_make_no_namespace_is_told_from_one_that_is_absent():
+    # In a namespace of its own whose limit is 0, as on a machine where they are switched off.
+    script = (
+        "from pathlib import Path\n"
+        "from evalkit.sandbox.sandbox import Sandbox\n"
+        "Path('/proc/sys/user/max_user_namespaces').write_text('0')\n"
+        "sandbox = Sandbox()\n"
+        "print(sandbox.isolated, sandbox.available(), Sandbox(unsafe_local=True).warning, sep='\\n')\n"
+    )
+    command = ["unshare", "--user", "--map-root-user", sys.executable, "-c", script]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.splitlines()
+    assert said[0] == "False"
+    assert said[1].startswith("bubblewrap is installed but does not work here: ")
+    assert said[1].endswith("user namespaces are switched off: `sudo sysctl -w user.max_user_namespaces=15000`")
+    assert "WITHOUT isolation" in said[2]
 
 
 def test_a_processor_without_a_filter_is_told(monkeypatch):
@@ -322,7 +359,7 @@ def test_a_bubblewrap_that_does_not_work_is_said(monkeypatch, tmp_path, script, 
     (tmp_path / "bwrap").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     broken = Sandbox()
-    assert f"bubblewrap does not work here: bubblewrap did not start: {words}" in broken.available()
+    assert f"bubblewrap is installed but does not work here: bubblewrap did not start: {words}" in broken.available()
     with pytest.raises(MissingComponent, match="cannot be run safely"):
         asyncio.run(broken.run(["python3"]))
 
