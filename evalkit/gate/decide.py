@@ -14,6 +14,8 @@ FEWEST_GROUPS = 10
 """Below this, normal theory holds no promise: only an exact test may decide."""
 
 Table = Callable[[float, float, float], bool]
+# A bound and its p-value are computed apart: at the very edge they may differ in the last digit.
+_EDGE = 1 + 1e-9
 _MARGINAL: frozenset[Mode] = frozenset({"regression", "noninferiority", "equivalence"})
 _AGAINST_MARGIN: frozenset[Mode] = frozenset({"noninferiority", "equivalence"})
 
@@ -66,9 +68,10 @@ def decide(rule: Rule, difference: Difference | None, alpha: float, *, identical
 
 def adjusted(rule: Rule, decision: Decision, p: float, alpha: float, tests: int) -> Decision:
     """The decision once its fail-test has p-value `p` among `tests`: a failure that is not significant is none."""
-    if decision.outcome != "regression" or p <= alpha:
+    if decision.outcome != "regression" or p <= alpha * _EDGE:
         return decision
-    reason = f"{decision.reason}, which is not significant among {tests} gates (adjusted p {say.probability(p)})"
+    among = f"among {tests} tests " if tests > 1 else ""
+    reason = f"{decision.reason}, which is not significant {among}(adjusted p {say.probability(p)})"
     if rule.mode == "no_regression":
         return replace(decision, outcome="pass", reason=f"no significant drop: {reason}")
     return replace(decision, outcome="inconclusive", reason=reason)
@@ -102,7 +105,7 @@ def _unusable(difference: Difference, alpha: float) -> str:
     numbers = (difference.delta, difference.lower, difference.upper, difference.p_fail)
     if any(number is not None and not math.isfinite(number) for number in numbers):
         return "a number of the comparison is not finite"
-    if difference.alpha > alpha * (1 + 1e-9):
+    if difference.alpha > alpha * _EDGE:
         return f"the bounds spend {difference.alpha:g} each side, this judgement may spend {alpha:g}"
     return ""
 

@@ -12,7 +12,7 @@ from evalkit.gate.model import Changed, Edit, Evidence, Judge, Side, Spending, V
 SHOWN = 5
 LISTED = 100
 _LINES = 30
-_SHORT = 60
+_SHORT, _EDITS = 60, 10
 
 
 def folded(summary: str, body: str) -> str:
@@ -74,8 +74,9 @@ def edits(evidence: Evidence) -> str:
     if not evidence.edits:
         return ""
     names = ", ".join(html_code(one.what, 60) for one in evidence.edits[:8])
-    body = "\n\n".join(_edit(one) for one in evidence.edits[:_LINES])
-    return folded(f"<b>What changed</b>: {names}", body)
+    body = "\n\n".join(_edit(one) for one in evidence.edits[:_EDITS])
+    more = len(evidence.edits) - _EDITS
+    return folded(f"<b>What changed</b>: {names}", body + (f"\n\n{more} more edits" if more > 0 else ""))
 
 
 def commands(evidence: Evidence) -> str:

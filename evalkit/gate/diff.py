@@ -9,6 +9,8 @@ from evalkit.gate.inert import html, visible
 
 _TOKEN = re.compile(r"\s+|\w+|[^\w\s]")
 _LONGEST = 1_200
+# Matching takes cubic time where the same few tokens repeat.
+_TOKENS = 400
 _CONTEXT = 60
 
 
@@ -20,12 +22,17 @@ def word_diff(before: str, after: str) -> str:
     lead = _common(before, after)
     start = max(0, lead - _CONTEXT)
     head = "\u2026" if start else ""
-    old, new = (_TOKEN.findall(visible(text[start:], _LONGEST)) for text in (before, after))
+    old, new = (_tokens(visible(text[start:], _LONGEST)) for text in (before, after))
     body = "".join(
         _marked(op, "".join(old[i:j]), "".join(new[k:m]))
         for op, i, j, k, m in SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
     )
     return f"<pre>{head}{body or '(empty)'}</pre>"
+
+
+def _tokens(text: str) -> list[str]:
+    found = _TOKEN.findall(text)
+    return found if len(found) <= _TOKENS else [*found[:_TOKENS], "\u2026"]
 
 
 def _marked(op: str, old: str, new: str) -> str:

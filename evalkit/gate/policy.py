@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -54,4 +55,4 @@ def spend(alpha: float, attempt: int) -> float:
     """
     if attempt < 1:
         raise ValueError(f"attempts count from 1, not {attempt}")
-    return alpha / 2.0 ** (attempt - 1)
+    return math.ldexp(alpha, 1 - attempt)
