@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from evalkit.core.errors import ErrorKind, Finish
+from evalkit.core.keys import digest
 from evalkit.core.options import build
 from evalkit.core.types import Failure, Request, Response, Sample, Tools
 from evalkit.providers import _files
@@ -69,6 +70,8 @@ class ImageJob(EndpointCandidate):
     def __init__(self, tools: Tools, place: Endpoint, options: Options) -> None:
         super().__init__(tools, place, options.timeout_s)
         self.options = options
+        # Request -> addresses of jobs that were given away and not read to their end. Repeats ask the same request.
+        self._unread: dict[str, list[str]] = {}
 
     def request(self, sample: Sample, repeat: int) -> Request:  # noqa: ARG002 - the protocol's signature
         """The job; a picture stands in it as its reference. Raises ValueError for a sample without a prompt."""
@@ -82,16 +85,29 @@ class ImageJob(EndpointCandidate):
         return Request(self.place.identity.endpoint, {**body, **self.options.extra})
 
     async def call(self, body: Mapping[str, Any], started: float) -> Response:
-        """Submit, wait, fetch; one attempt is one job."""
-        deadline = started + self.timeout_s
+        """Submit, wait, fetch. A job whose waiting broke off is gone on with by the next attempt, not paid twice."""
+        deadline, key = started + self.timeout_s, digest(body)
+        given_away = self._unread.get(key)
+        said, address = await self._submitted(body, deadline) if not given_away else ({}, given_away.pop())
+        try:
+            return await self._answered(said, address, started, deadline)
+        except (CallFailed, asyncio.CancelledError) as broken:
+            if address and (not isinstance(broken, CallFailed) or broken.failure.retryable):
+                self._unread.setdefault(key, []).append(address)
+            raise
+
+    async def _submitted(self, body: Mapping[str, Any], deadline: float) -> tuple[Mapping[str, Any], str]:
+        """The service's first reply, and the job's address ("" where it is over already)."""
         first = await self._asked("POST", self.place.url, deadline, self._loaded(body))
         if first.status >= 300:
             raise refusal(first.status, first.headers, ErrorBody.read(first.body), self.transport.redact)
         said = _object(first)
-        if self._state(said) is None:
-            said = await self._over(self._address(said), deadline)
-        state = self._state(said)
-        if state in self.options.failed:
+        return said, "" if self._state(said) is not None else self._address(said)
+
+    async def _answered(self, said: Mapping[str, Any], address: str, started: float, deadline: float) -> Response:
+        if address:
+            said = await self._over(address, deadline)
+        if self._state(said) in self.options.failed:
             return Response(error=self._told(said), usage={"requests": 1.0}, seconds=time.monotonic() - started)
         try:
             results = follow(said, parse_path(self.options.result))

@@ -397,6 +397,68 @@ def test_a_job_that_does_not_end_is_a_timeout():
     assert 2 <= len(service.asked) <= 6
 
 
+def attempts(service, count, **options):
+    """Several attempts of one candidate at the same request, as the engine makes them."""
+    tools = Tools(".", Files(), lambda template, _: template, {"JOB_KEY": KEY}.get)
+
+    async def asking():
+        async with serving(service.handle) as base:
+            settings = {"poll_s": 0.01, "headers": {"X-Key": "$JOB_KEY"}, "timeout_s": 5, **options}
+            candidate = image_job.make(tools, "slow-1", base_url=base, **settings)
+            request = candidate.request(PROMPT, 0)
+            try:
+                return [await candidate.send(request) for _ in range(count)]
+            finally:
+                await candidate.close()
+
+    return asyncio.run(asking())
+
+
+def test_the_next_attempt_goes_on_with_the_job_that_was_given_away():
+    broken = web.Response(status=500, text="oh")
+    service = Jobs({"status": "queued"}, broken, {"status": "done", "output": ["/files/a.png"]})
+    first, second = attempts(service, 2)
+    assert first.error.retryable
+    assert second.output == ref(PNG)
+    assert [method for method, _ in service.asked].count("POST") == 1
+
+
+def test_each_repeat_of_a_request_is_a_job_of_its_own():
+    service = Jobs(*[{"status": "done", "output": b64(PNG)}] * 2)
+    assert [found.output for found in attempts(service, 2)] == [ref(PNG)] * 2
+    assert [method for method, _ in service.asked].count("POST") == 2
+
+
+def test_a_job_that_is_refused_is_not_gone_on_with():
+    service = Jobs(web.Response(status=404, text="which job"), {"status": "done", "output": b64(PNG)})
+    first, second = attempts(service, 2)
+    assert not first.error.retryable
+    assert second.output == ref(PNG)
+    assert [method for method, _ in service.asked].count("POST") == 2
+
+
+def test_a_cancelled_wait_is_gone_on_with():
+    service = Jobs(*[{"status": "queued"}] * 40, {"status": "done", "output": b64(PNG)})
+    tools = Tools(".", Files(), lambda template, _: template, {"JOB_KEY": KEY}.get)
+
+    async def asking():
+        async with serving(service.handle) as base:
+            candidate = image_job.make(tools, "slow-1", base_url=base, poll_s=0.01, headers={"X-Key": "$JOB_KEY"})
+            waiting = asyncio.ensure_future(candidate.send(candidate.request(PROMPT, 0)))
+            while len(service.asked) < 3:
+                await asyncio.sleep(0.005)
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+            try:
+                return await candidate.send(candidate.request(PROMPT, 0))
+            finally:
+                await candidate.close()
+
+    assert asyncio.run(asking()).output == ref(PNG)
+    assert [method for method, _ in service.asked].count("POST") == 1
+
+
 def test_a_failed_job_is_a_failure_with_its_reason():
     service = Jobs({"status": "failed", "error": {"message": f"no memory for {KEY}"}})
     found = job(service)
