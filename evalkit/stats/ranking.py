@@ -100,7 +100,12 @@ def _collapsed(statistics: Sequence[Statistic]) -> tuple[list[Statistic], Counts
     additive = [one for one in statistics if isinstance(one, Additive)]
     if len(additive) < len(statistics):
         return list(statistics), np.ones(statistics[0].groups, dtype=np.int64)
-    joint, counts = np.unique(np.hstack([one.sums for one in additive]), axis=0, return_counts=True)
+    joint, first, counts = np.unique(
+        np.hstack([one.sums for one in additive]), axis=0, return_index=True, return_counts=True
+    )
+    # In the order of the clusters, so that the order of the entries changes no weight.
+    order = np.argsort(first)
+    joint, counts = joint[order], counts[order]
     ends = np.cumsum([one.sums.shape[1] for one in additive])[:-1]
     pieces = np.split(joint, ends, axis=1)
     return [Additive(piece, one.combine) for piece, one in zip(pieces, additive, strict=True)], counts.astype(np.int64)

@@ -35,11 +35,11 @@ def bounds(fractions: Sequence[float] = LOOKS, alpha: float = 0.05) -> tuple[flo
     `fractions` are the shares of the planned information (samples, or inverse variance), increasing in (0, 1].
     Recursive numerical integration of the density of paths that have not crossed (Armitage, McPherson and Rowe 1969)
     with 25 panels of 16 Gauss-Legendre nodes; good to about 1e-9. At 0.3, 0.6, 1 and alpha 0.05: 3.393, 2.281, 1.680.
-    Raises ValueError for fractions out of order or closer than 0.01.
+    Bounds above 9 (very early looks) are given as 9. Raises ValueError for fractions out of order or closer than 0.01.
     """
     times = _checked(fractions, alpha)
     spent = [spending(t, alpha) for t in times]
-    found = [-normal_quantile(spent[0])]
+    found = [min(TAIL, -normal_quantile(spent[0]))]
     nodes, mass = _start(times[0], found[0])
     for k in range(1, len(times)):
         step = float(np.sqrt(times[k] - times[k - 1]))
