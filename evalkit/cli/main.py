@@ -13,10 +13,13 @@ import typer
 
 from evalkit import __version__
 from evalkit.cli import (
+    baseline,
+    compare,
     cost,
     doctor,
     explain_miss,
     export,
+    gate,
     gc,
     listing,
     mock_server,
@@ -46,6 +49,8 @@ for verb in (
     run.run,
     report.report,
     show.show,
+    compare.compare,
+    gate.gate,
     validate.validate,
     score.score,
     sql.sql,
@@ -60,6 +65,7 @@ app.command("mock-server")(mock_server.mock_server)
 app.command("list")(listing.listing)
 app.add_typer(new.app, name="new")
 app.add_typer(models.app, name="models")
+app.add_typer(baseline.app, name="baseline")
 
 
 def _version(asked: bool) -> None:

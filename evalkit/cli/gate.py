@@ -1,0 +1,166 @@
+"""evalkit gate."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import typer
+
+from evalkit.cli.common import AS_CSV, PROJECT, start_of, workspace
+
+if TYPE_CHECKING:
+    from evalkit.app.gate_files import Github
+    from evalkit.app.gating import Gated
+
+LINE = ("gate", "base", "candidate", "delta", "95 % interval", "limit", "p", "better", "worse", "n", "outcome")
+
+
+def gate(
+    suites: list[str] = typer.Argument(None, help="Suite files, folders or names; default: all suites with gates."),
+    candidate: list[str] = typer.Option(
+        [],
+        "--candidate",
+        "-c",
+        help="Who is judged: a candidate, run, RUN:candidate or entry; default: the newest run.",
+    ),
+    baseline: str | None = typer.Option(
+        None, "--baseline", "-b", help="Run, entry, branch, tag, commit, promoted name or .json file; default: main."
+    ),
+    anchor: str | None = typer.Option(
+        None, "--anchor", help="A second, pinned baseline; default: the promoted anchor."
+    ),
+    policy: Literal["pr", "release", "nightly", "extend"] = typer.Option("pr", help="Whether inconclusive blocks."),
+    junit: Path | None = typer.Option(None, "--junit", help="Write JUnit XML."),
+    markdown: Path | None = typer.Option(None, "--markdown", help="Write the comment as Markdown."),
+    json: Path | None = typer.Option(None, "--json", help="Write everything as JSON; `-` prints it."),
+    as_csv: bool = AS_CSV,
+    github: bool = typer.Option(False, "--github", help="Annotations, step summary, outputs and the comment."),
+    labels: Path | None = typer.Option(None, "--labels", help="JSONL of human labels, by which judges are audited."),
+    max_age: str = typer.Option("24h", "--max-age", help="From when on an older baseline is worth a warning."),
+    attempt: int | None = typer.Option(None, "--attempt", min=1, help="Which attempt this is; default: counted."),
+    record_only: bool = typer.Option(False, "--record-only", help="Without a baseline judge nothing, and end with 0."),
+    project: Path = PROJECT,
+) -> int:
+    """Judge stored answers by their suites' gates; asks nobody. 0 pass, 3 regression, 4 inconclusive, 5 invalid."""
+    from evalkit.app.choosing import Judging
+    from evalkit.app.gate_files import Files, write
+    from evalkit.app.gating import code_of
+    from evalkit.app.gating import gate as judge
+    from evalkit.app.judges import read_labels
+
+    space = workspace(start_of([Path(one) for one in suites or ()], project))
+    wanted = Judging(
+        suites=tuple(suites or ()),
+        candidates=tuple(candidate),
+        baseline=baseline,
+        anchor=anchor,
+        policy=policy,
+        attempt=attempt,
+        rerun=_number(os.environ.get("GITHUB_RUN_ATTEMPT")),
+        max_age_s=_seconds(max_age),
+        record_only=record_only,
+    )
+    found = judge(space, wanted, None if labels is None else read_labels(labels))
+    printed = json is not None and str(json) == "-"
+    _print(found, as_json=printed, as_csv=as_csv)
+    write(found, Files(junit, markdown, None if printed else json))
+    if github:
+        _github(found)
+    return int(code_of(found))
+
+
+def _seconds(text: str) -> float:
+    from evalkit.core.errors import UsageError
+    from evalkit.core.units import as_seconds
+
+    try:
+        return as_seconds(text)
+    except ValueError as error:
+        raise UsageError(f"--max-age: {error}") from None
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isdecimal() and int(text) > 0 else None
+
+
+def _print(found: list[Gated], *, as_json: bool, as_csv: bool) -> None:
+    from evalkit.app.gate_files import as_json as json_of
+    from evalkit.app.gate_files import headlines, table
+    from evalkit.cli.output import as_csv_text, inert, print_table
+
+    rows = table(found)
+    if as_json:
+        typer.echo(json_of(found), nl=False)
+        return
+    if as_csv:
+        typer.echo(as_csv_text(rows, list(rows[0]) if rows else []), nl=False)
+        return
+    for one, headline in zip(found, headlines(found), strict=True):
+        typer.echo(inert(f"\n{headline}"))
+        print_table([_line(row) for row in table([one])], LINE)
+        for row in table([one]):
+            if row["gated"] and row["outcome"] != "pass":
+                typer.echo(inert(f"  {_named(row)}: {row['reason']}"))
+        for text in one.verdict.warnings:
+            typer.echo(inert(f"  warning: {text}"))
+
+
+def _github(found: list[Gated]) -> None:
+    from evalkit.app.gate_files import commands, say_on_github
+    from evalkit.cli.output import inert
+
+    for line in commands(found):
+        typer.echo(line)
+    for note in say_on_github(found, _where()):
+        typer.echo(inert(f"note: {note}"), err=True)
+
+
+def _where() -> Github:
+    """What the runner's environment says."""
+    from evalkit.app.gate_files import Github
+
+    env = os.environ
+    summary, outputs = env.get("GITHUB_STEP_SUMMARY"), env.get("GITHUB_OUTPUT")
+    return Github(
+        api=env.get("GITHUB_API_URL") or "https://api.github.com",
+        token=env.get("GITHUB_TOKEN") or "",
+        repository=env.get("GITHUB_REPOSITORY") or "",
+        number=_pull(env.get("GITHUB_REF") or ""),
+        summary=Path(summary) if summary else None,
+        outputs=Path(outputs) if outputs else None,
+    )
+
+
+def _pull(ref: str) -> int | None:
+    """The number of a pull request by its ref, refs/pull/7/merge."""
+    parts = ref.split("/")
+    return _number(parts[2]) if len(parts) > 2 and parts[1] == "pull" else None
+
+
+def _named(row: Mapping[str, Any]) -> str:
+    return f"{row['metric']} [{row['slice']}]" if row["slice"] else str(row["metric"])
+
+
+def _line(row: Mapping[str, Any]) -> dict[str, Any]:
+    ends = (row["low"], row["high"])
+    margin = row["floor"] if row["mode"] == "threshold" else row["margin"]
+    return {
+        "gate": _named(row) + ("" if row["gated"] else " (looked at)"),
+        "base": _short(row["before"]),
+        "candidate": _short(row["after"]),
+        "delta": _short(row["delta"], sign=True),
+        "95 % interval": "" if None in ends else f"[{_short(ends[0], sign=True)}, {_short(ends[1], sign=True)}]",
+        "limit": f"{row['mode']} {_short(margin)}",
+        "p": "" if row["p_adjusted"] is None else _short(row["p_adjusted"]),
+        "better": "" if row["better"] is None else row["better"],
+        "worse": "" if row["worse"] is None else row["worse"],
+        "n": row["n"],
+        "outcome": row["outcome"],
+    }
+
+
+def _short(value: float | None, *, sign: bool = False) -> str:
+    return "" if value is None else f"{value:+.4g}" if sign else f"{value:.4g}"
