@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from evalkit.app.leaderboard import Standing
 from evalkit.report.model import Evidence, FailRow, ScoreLine, TraceStep
-from evalkit.store import reader
+from evalkit.store import observing, reader
 from evalkit.store.bulk import first_row
 
 if TYPE_CHECKING:
@@ -18,22 +20,6 @@ if TYPE_CHECKING:
 SHOWN_FAILURES = 200
 SHOWN_SAMPLES = 8
 _decode = msgspec.json.decode
-
-# Tables rather than views: a join holds all the columns that it reads.
-_SCORED = """
-from cell c left join answer a on a.entry_id = c.entry_id and a.position = c.position
-left join call k on k.call_id = a.call_id
-left join entry_basis b on b.entry_id = c.entry_id and b.position = c.position and b.scorer_sig = $sig
-left join score s on s.call_id = a.call_id and s.sample_hash = c.sample_hash and s.scorer_sig = $sig
-  and s.metric = $metric and s.basis = coalesce(b.basis, '')
-where c.entry_id = $entry"""
-_BEST = "select case when $higher then max(s.value) else min(s.value) end" + _SCORED
-_FAILED = (
-    "select count(*)"  # noqa: S608 - texts of ours
-    + _SCORED
-    + """ and (k.call_id is null or k.error_kind is not null or s.status is distinct from 'scored'
-  or case when $higher then s.value < $good else s.value > $good end)"""
-)
 
 _PICKED = """
 with each as (
@@ -116,15 +102,40 @@ def failing_of(connection: DuckDBPyConnection, entry_id: str, limit: int) -> tup
     if main is None:
         return [], 0
     metric, sig, higher = main
-    of = {"sig": sig, "metric": metric, "entry": entry_id, "higher": bool(higher)}
-    best = reader.query(connection, _BEST, of).rows[0]
-    good = 1.0 if higher and best[0] is not None and best[0] <= 1 else best[0]
-    passing = (good, bool(higher))
-    page = reader.Page(limit)
-    rows = list(
-        reader.failures(connection, entry_id, scorer_sig=sig, metric=metric, passing=passing, page=page).dicts()
+    seen = observing.outcomes(connection, entry_id, (sig, metric))
+    good = _good(seen["value"], higher=bool(higher))
+    failed = seen["failed"]
+    if good is not None:
+        failed = failed | (seen["value"] < good if higher else seen["value"] > good)
+    worst = _worst_first(seen, failed if good is not None else np.ones_like(failed), higher=bool(higher))
+    rows = reader.failures(
+        connection,
+        entry_id,
+        scorer_sig=sig,
+        metric=metric,
+        passing=(good, bool(higher)),
+        page=reader.Page(limit),
+        positions=worst[:limit],
     )
-    return rows, int(reader.query(connection, _FAILED, {**of, "good": good}).rows[0][0])
+    return list(rows.dicts()), int(failed.sum())
+
+
+def _good(values: npt.NDArray[np.float64], *, higher: bool) -> float | None:
+    """What passes: 1 where no value is higher, else the best value there is; None without any."""
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return None
+    best = float(values.max() if higher else values.min())
+    return 1.0 if higher and best <= 1 else best
+
+
+def _worst_first(seen: Mapping[str, Any], among: npt.NDArray[np.bool_], *, higher: bool) -> list[int]:
+    """The positions of some cells, those without a value first, then the worst."""
+    headline = seen["headline"][among] if higher else -seen["headline"][among]
+    positions = seen["position"][among]
+    order = np.lexsort((positions, np.where(np.isnan(headline), -np.inf, headline)))
+    found: list[int] = positions[order].tolist()
+    return found
 
 
 def failing(connection: DuckDBPyConnection, entry_id: str) -> tuple[Iterator[FailRow], int]:

@@ -1,4 +1,4 @@
-"""What the C library keeps of freed memory: without this, every part of a run is charged with what an earlier one held."""
+"""What the C library keeps of freed memory: left alone, each part of a run is charged with what an earlier one held."""
 
 from __future__ import annotations
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 # Reading may need much at once; loading goes in parts, and what it holds is what the run holds.
 MEMORY_LIMIT = "1GB"
 BULK_MEMORY_LIMIT = "512MB"
+# What DuckDB has freed goes back to the system before it takes more than this at once; its own limit is 512 MB.
+KEPT_FREE = "1MB"
 THREADS = 2
 _LONGEST_PAUSE_S = 0.25
 # Threads of one process share DuckDB's instance of a file, and with it the conflicts of transactions.
@@ -51,6 +53,7 @@ class Store:
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
             "python_enable_replacements": "false",
+            "allocator_bulk_deallocation_flush_threshold": KEPT_FREE,
         }
         self._turn = _turns.setdefault(self.path.absolute(), threading.RLock())
         allocator.give_back_at_once()

@@ -29,6 +29,17 @@ join score s on s.call_id = a.call_id and s.sample_hash = c.sample_hash and s.sc
 {joined}
 where c.entry_id = $entry and c.position >= $first and c.position < $end
 """
+_OUTCOMES = """
+select c.position, k.call_id is null or k.error_kind is not null or s.status is distinct from 'scored' as failed,
+       s.value, coalesce(s.value, s.worst) as headline
+from cell c
+left join answer a on a.entry_id = $entry and a.position = c.position
+left join call k on k.call_id = a.call_id
+left join entry_basis b on b.entry_id = $entry and b.position = c.position and b.scorer_sig = $sig
+left join score s on s.call_id = a.call_id and s.sample_hash = c.sample_hash and s.scorer_sig = $sig
+  and s.metric = $metric and s.basis = coalesce(b.basis, '')
+where c.entry_id = $entry and c.position >= $first and c.position < $end
+"""
 _SAMPLE = """join entry e on e.entry_id = c.entry_id
 left join sample m on m.data_hash = e.data_hash and m.sample_id = c.sample_id and m.sample_hash = c.sample_hash"""
 _RANKS = "select c.position, dense_rank() over (order by {by}) as rank from cell c {joined} where c.entry_id = ?"
@@ -84,6 +95,15 @@ def scores(connection: DuckDBPyConnection, entry_id: str, of: tuple[str, str], w
     return {name: values[order] for name, values in ranked.items()}
 
 
+def outcomes(connection: DuckDBPyConnection, entry_id: str, of: tuple[str, str]) -> dict[str, Any]:
+    """How every cell of an entry stands by one metric (scorer signature, name), as arrays of equal length.
+
+    `position`; `failed`: without an answer, with an error for one, or without a score; `value` and `headline` (the
+    value, else the declared worst) are NaN where absent.
+    """
+    return _in_parts(connection, _OUTCOMES, {"entry": entry_id, "sig": of[0], "metric": of[1]})
+
+
 def _in_parts(connection: DuckDBPyConnection, sql: str, asked: dict[str, Any]) -> dict[str, Any]:
     """What a question with `$entry`, `$first` and `$end` finds for the cells from `first` to before `end`, all told."""
     last = first_row(connection, "select max(position) from cell where entry_id = ?", [asked["entry"]])
@@ -98,11 +118,11 @@ def _in_parts(connection: DuckDBPyConnection, sql: str, asked: dict[str, Any]) -
 
 
 def _plain(name: str, array: Any) -> Any:
-    if name in ("value", "worst"):
+    if name in ("value", "worst", "headline"):
         return np.ma.filled(np.ma.asarray(array, dtype=np.float64), np.nan)
     if name in ("position", "repeat"):
         return np.asarray(array).astype(np.int64)
-    if name in ("cached", "scored", "unscorable"):
+    if name in ("cached", "scored", "unscorable", "failed"):
         return np.asarray(array).astype(np.bool_)
     return _with_none(array) if isinstance(array, np.ma.MaskedArray) else np.asarray(array, dtype=object)
 

@@ -88,12 +88,19 @@ def failures(
     metric: str,
     passing: tuple[float | None, bool] = (None, True),
     page: Page = Page(),
+    positions: Sequence[int] | None = None,
 ) -> Table:
     """Samples of an entry that failed on a metric, worst first, with input, request, output and reasons.
 
     `passing` = (the value that is good enough, whether higher is better); without a value every sample is listed.
+    `positions` are the cells to look at, where somebody knows them.
     """
-    params = {"entry_id": entry_id, "scorer_sig": scorer_sig, "metric": metric}
+    params = {
+        "entry_id": entry_id,
+        "scorer_sig": scorer_sig,
+        "metric": metric,
+        "positions": None if positions is None else list(positions),
+    }
     good, higher = passing
     return named(connection, "failures", **params, passing=good, higher=higher, limit=page.limit, offset=page.offset)
 

@@ -11,7 +11,7 @@ with worst as materialized (
   left join entry_basis b on b.entry_id = c.entry_id and b.position = c.position and b.scorer_sig = $scorer_sig
   left join score s on s.call_id = a.call_id and s.sample_hash = c.sample_hash and s.scorer_sig = $scorer_sig
     and s.metric = $metric and s.basis = coalesce(b.basis, '')
-  where c.entry_id = $entry_id
+  where c.entry_id = $entry_id and ($positions::bigint[] is null or list_contains($positions::bigint[], c.position))
     and (k.call_id is null or k.error_kind is not null or s.status is distinct from 'scored' or $passing is null
          or case when $higher then s.value < $passing else s.value > $passing end)
   order by case when $higher then headline_value else -headline_value end nulls first, c.position
