@@ -9,7 +9,7 @@ from evalkit.gate.inert import html, visible
 
 _TOKEN = re.compile(r"\s+|\w+|[^\w\s]")
 _LONGEST = 1_200
-# Matching takes cubic time where the same few tokens repeat.
+# Matching takes cubic time where the same few tokens repeat; above 200, difflib leaves such tokens to their neighbours.
 _TOKENS = 400
 _CONTEXT = 60
 
@@ -25,7 +25,7 @@ def word_diff(before: str, after: str) -> str:
     old, new = (_tokens(visible(text[start:], _LONGEST)) for text in (before, after))
     body = "".join(
         _marked(op, "".join(old[i:j]), "".join(new[k:m]))
-        for op, i, j, k, m in SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+        for op, i, j, k, m in SequenceMatcher(None, old, new).get_opcodes()
     )
     return f"<pre>{head}{body or '(empty)'}</pre>"
 

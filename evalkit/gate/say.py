@@ -52,6 +52,8 @@ def limit(rule: Rule) -> str:
         return f"{'at least' if rule.higher_is_better else 'at most'} {value(rule, rule.floor)}"
     if rule.mode == "superiority":
         return "better"
+    if rule.mode == "no_regression":
+        return "no significant drop"
     margin = -rule.margin if rule.higher_is_better else rule.margin
     if rule.mode == "equivalence":
         return f"{size(rule, rule.margin)} either way"

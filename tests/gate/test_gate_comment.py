@@ -249,11 +249,12 @@ def test_a_megabyte_is_cut(text: str) -> None:
 
 def test_the_least_important_goes_first_and_is_named() -> None:
     judged, beside = CASES["regression"]()
-    noise = "".join('"&<>'[number * number % 7 % 4] + f"{number}" for number in range(2_000))
+    noise = "".join('"&<>'[number * number % 7 % 4] for number in range(2_000))
     long = replace(
         beside,
         changed=tuple(Changed(f"s{number}", 1.0, 0.0, noise, noise[::-1]) for number in range(300)),
         edits=tuple(Edit(f"prompt {number}", noise, noise[::-1]) for number in range(30)),
+        facts={f"fact {number}": noise for number in range(10)},
     )
     text = comment(judged, long)
     assert len(text) <= LIMIT
@@ -271,7 +272,7 @@ def test_the_least_important_goes_first_and_is_named() -> None:
 
 
 def test_many_of_everything_is_bounded_and_counted() -> None:
-    gates = [one(Rule(f"metric-{number}-{'y' * 100}", margin=0.02), difference(-0.2, 0.01)) for number in range(500)]
+    gates = [one(Rule(f"metric-{number}-{'|' * 100}", margin=0.02), difference(-0.2, 0.01)) for number in range(500)]
     judged = replace(verdict(*gates), warnings=tuple(f"warning {number}" for number in range(50)))
     beside = evidence(
         changed=tuple(Changed(f"s{number}", 1.0, 0.0, "a", "b") for number in range(10_000)),
@@ -334,6 +335,17 @@ def test_details_in_words() -> None:
         "0 worse, 0 better of 200 pairs.\n",
     ):
         assert said in text, said
+    grouped = verdict(
+        one(accuracy(), difference(0.0, 0.01, groups=40, p_fail=None, paired=False, low=None, high=None)),
+        one(Rule("latency_p95", mode="equivalence", margin=0.1, unit="s"), difference(0.0, 0.01, null=-0.1)),
+    )
+    assert ": 0.0 points, 200 unpaired samples in 40 groups, adjusted p 1.000; limit -2.0 points. All 2" in comment(
+        grouped, evidence()
+    )
+    undecided = verdict(one(accuracy(), difference(0.0, 0.01, groups=4)))
+    assert "200 paired samples in 4 groups; limit -2.0 points." in comment(undecided, evidence())
+    floor = verdict(one(accuracy(mode="threshold", floor=0.8), difference(0.03, 0.01)))
+    assert "`accuracy` 83.0 %, floor 80.0 %: +3.0 points" in comment(floor, evidence())
     cheap = comment(judged, evidence(spending=(Spending("cost", "usd", 0.05, 0.2, limit=1.0),)))
     assert "<b>Cost and time</b>: within the limits" in cheap
     assert "+$0.15" in cheap
