@@ -1,8 +1,7 @@
-"""What follows from an outcome: the policies as data, and what each judgement of the same question may spend."""
+"""What follows from an outcome: the policies as data."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -46,13 +45,3 @@ def exit_code(outcome: Outcome, policy: PolicyName, *, final: bool = True) -> Ex
     rules = POLICIES[policy]
     undecided = outcome == "inconclusive" and rules.blocks and (final or not rules.extends)
     return ExitCode.INCONCLUSIVE if undecided else ExitCode.PASS
-
-
-def spend(alpha: float, attempt: int) -> float:
-    """What the `attempt`-th judgement of other answers to the same question may spend: alpha, alpha/2, alpha/4...
-
-    All attempts together spend less than 2 alpha, however many there are. Raises ValueError for an attempt below 1.
-    """
-    if attempt < 1:
-        raise ValueError(f"attempts count from 1, not {attempt}")
-    return math.ldexp(alpha, 1 - attempt)

@@ -18,7 +18,7 @@ RELATIVE_MARGIN = 0.02
 
 MODES: tuple[Mode, ...] = get_args(Mode)
 _WITH_MARGIN: frozenset[Mode] = frozenset({"regression", "noninferiority", "equivalence"})
-_GUARDRAILS = ("cost_usd", "latency_", "first_token_", "refusal_rate", "error_rate")
+_GUARDRAILS = ("cost", "latency_", "first_token_", "refusal_rate", "error_rate")
 
 
 def resolve(

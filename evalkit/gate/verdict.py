@@ -15,7 +15,7 @@ from evalkit.gate.policy import POLICIES, exit_code, worst
 
 
 class Terms(TypedDict, total=False):
-    """`alpha` = what this attempt may spend (`policy.spend`); `final` False = policy `extend` may still buy more."""
+    """`alpha` = what this attempt may spend, one-sided; `final` False = policy `extend` may still buy more."""
 
     policy: Required[PolicyName]
     alpha: float

@@ -115,6 +115,12 @@ def test_the_comment_is_the_golden_one(name: str) -> None:
     assert found == (GOLDEN / f"{name}.md").read_text("utf-8")
 
 
+def test_the_docs_show_a_real_comment() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "verdicts.md").read_text("utf-8")
+    shown = comment(*CASES["regression"]()).splitlines()[1:]
+    assert "\n".join(f"> {line}".rstrip() for line in shown) in page
+
+
 @pytest.mark.parametrize("name", [name for name in CASES if name != "regression"])
 def test_golden_comments_are_inert(name: str) -> None:
     assert_inert(comment(*CASES[name]()), "triage")

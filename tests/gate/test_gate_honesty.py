@@ -101,8 +101,8 @@ def test_real_harm_is_blocked(request: pytest.FixtureRequest, times: int) -> Non
 
 @REPLICATIONS
 def test_attempts_until_green_stay_bounded(request: pytest.FixtureRequest, times: int) -> None:
-    """Harm of the margin, asked anew up to ten times: passes stay below twice the level, which naive reruns exceed."""
-    from evalkit.gate.policy import spend
+    """Harm of the margin, asked anew up to ten times: all passes together stay below 5 %, which naive reruns exceed."""
+    from evalkit.stats.sequential import spent as share
 
     def attempts(draw: random.Random, level: Callable[[int], float]) -> bool:
         for attempt in range(1, 11):
@@ -112,7 +112,7 @@ def test_attempts_until_green_stay_bounded(request: pytest.FixtureRequest, times
                 return True
         return False
 
-    spent, times = rate(request.node.name, times, lambda draw: attempts(draw, lambda k: spend(0.05, k)))
+    spent, times = rate(request.node.name, times, lambda draw: attempts(draw, lambda k: share(k, 0.05)))
     naive, _ = rate(request.node.name, times, lambda draw: attempts(draw, lambda _: 0.05))
-    assert not excludes(spent, times, 0.10), f"{spent} of {times} passed"
-    assert excludes(naive, times, 0.10), f"{naive} of {times} passed: the test could not see a wrong procedure"
+    assert not excludes(spent, times, 0.05), f"{spent} of {times} passed"
+    assert excludes(naive, times, 0.05), f"{naive} of {times} passed: the test could not see a wrong procedure"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from evalkit.core.errors import ExitCode
 from evalkit.gate.model import Rule
 from evalkit.gate.multiplicity import benjamini_hochberg, holm
-from evalkit.gate.policy import POLICIES, exit_code, spend, worst
+from evalkit.gate.policy import POLICIES, exit_code, worst
 
 sys.path.insert(0, str(Path(__file__).parent))
 from gate_cases import accuracy, difference, one, verdict
@@ -324,13 +324,6 @@ def test_judges_that_nobody_audited_and_further_attempts_are_warned_of() -> None
         "nobody has compared these judges with people: j1, j2",
         "attempt 2 at the same question: every attempt has less error to spend",
     )
-
-
-def test_attempts_share_one_level() -> None:
-    assert [spend(0.05, attempt) for attempt in (1, 2, 3)] == [0.05, 0.025, 0.0125]
-    assert sum(spend(0.05, attempt) for attempt in range(1, 2000)) <= 0.1
-    with pytest.raises(ValueError, match="attempts count from 1, not 0"):
-        spend(0.05, 0)
 
 
 def test_holm_and_benjamini_hochberg_as_statsmodels_has_them() -> None:
