@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evalkit.app.entries import Book, Choice, UnknownName, choices, newest_run, opposite
+from evalkit.app.entries import Book, Choice, UnknownName, choices, newest_run, opposite, skipped_in
 from evalkit.app.gated_suite import GatedSuite
 from evalkit.app.loading import read_files
 from evalkit.app.places import placed
@@ -17,12 +17,31 @@ from evalkit.gate.model import PolicyName
 
 
 @dataclass(frozen=True, slots=True)
+class LookAt:
+    """One of several planned looks: only these samples count, and this look's share of the error.
+
+    `shares` = the planned cells of each look as shares of all, `place` = this one. `more` = the run that asked some of
+    the samples more often.
+    """
+
+    sample_ids: frozenset[str]
+    shares: tuple[float, ...]
+    place: int
+    more: str | None = None
+
+    @property
+    def last(self) -> bool:
+        """Whether no further look is planned."""
+        return self.place == len(self.shares) - 1
+
+
+@dataclass(frozen=True, slots=True)
 class Judging:
     """What to judge: suite files or folders (none: all with gates), candidates (none: those of the newest run).
 
     `baseline` and `anchor` are names as `entries.choices` reads them. `attempt` = the user's count of attempts at the
     question, `rerun` = that of the CI system; `max_age_s` = from when on an older baseline is worth a warning.
-    `record_only`: without a baseline nothing is judged, and that is no fault.
+    `record_only`: without a baseline nothing is judged, and that is no fault. `look`: further ones may follow.
     """
 
     suites: tuple[str, ...] = ()
@@ -34,6 +53,7 @@ class Judging:
     rerun: int | None = None
     max_age_s: float | None = 86_400.0
     record_only: bool = False
+    look: LookAt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +188,7 @@ def judged_of(book: Book, suite: str, wanted: Judging, before: Before) -> list[C
     apart = [row for row in rows if row.run_id not in runs_before]
     newest = newest_run(book, suite, but=runs_before if apart else ())
     if not wanted.candidates:
-        return newest
+        return newest + skipped_in(book, newest, {one.candidate for one in before.choice})
     found: list[Choice] = []
     for name in wanted.candidates:
         here = [one for one in newest if one.candidate == name or one.candidate.startswith(f"{name}:")]

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
-from evalkit.app.choosing import Against, Judging, against_of, judged_of, suites_of
-from evalkit.app.entries import Book, Choice
+from evalkit.app.assembled import only, with_more
+from evalkit.app.choosing import Against, Judging, LookAt, against_of, judged_of, suites_of
+from evalkit.app.entries import Book, Choice, choices
 from evalkit.app.gated_suite import GatedSuite
 from evalkit.app.judges import Labels, no_labels
 from evalkit.app.judges import refusals as unfit
@@ -23,6 +24,7 @@ from evalkit.gate.model import Evidence, Measured, Rule, SampleResult, Verdict
 from evalkit.gate.rules import advisory
 from evalkit.gate.sampling import Quarantine, active, beside
 from evalkit.gate.verdict import judge
+from evalkit.stats.sequential import nominal_alphas
 from evalkit.store import baselines as kept
 
 if TYPE_CHECKING:
@@ -100,7 +102,31 @@ def _ready(
             for one in (against.baseline, against.anchor)
         ]
         attempt = attempt_at(connection, candidate, ALPHA, wanted.attempt, wanted.rerun)
+        if wanted.look is not None:
+            more = _more(connection, workspace, (book, suite), (choice, wanted.look))
+            candidate, sides, attempt = _at_look(wanted.look, candidate, more, (sides, attempt))
         yield _bench(connection, (suite, wanted), (candidate, sides[0], sides[1]), (against, attempt), labels)
+
+
+def _more(
+    connection: DuckDBPyConnection, workspace: Workspace, about: tuple[Book, GatedSuite], of: tuple[Choice, LookAt]
+) -> Answers | None:
+    """The same candidate's side in the run that asked some samples more often."""
+    (book, suite), (choice, look) = about, of
+    if look.more is None:
+        return None
+    (found,) = choices(book, f"{look.more}:{choice.candidate}", suite=suite.name)
+    return side_of(connection, workspace, found, suite.fields)
+
+
+def _at_look(
+    look: LookAt, candidate: Answers, more: Answers | None, rest: tuple[list[Answers | None], Attempt]
+) -> tuple[Answers, list[Answers | None], Attempt]:
+    """Sides with the samples of this look alone, and an attempt with this look's share of the error."""
+    others, attempt = rest
+    share = nominal_alphas(look.shares, attempt.alpha)[look.place]
+    sides: list[Answers | None] = [None if one is None else only(one, look.sample_ids) for one in others]
+    return candidate if more is None else with_more(candidate, more), sides, replace(attempt, alpha=share)
 
 
 def _same(one: Choice, other: Choice) -> bool:
@@ -123,6 +149,7 @@ def _bench(
         max_error_rate=suite.max_error_rate,
         absent=against.absent,
         refused=unfit(candidate, suite.known, suite.gated),
+        looked=wanted.look is not None,
     )
     rules = _rules(suite, bench)
     terms = Terms(attempt.alpha, suite.seed)
@@ -207,6 +234,7 @@ def _judged(one: _Ready, wanted: Judging) -> Gated:
         "alpha": one.attempt.alpha,
         "attempt": one.attempt.number,
         "unaudited": one.gathered.unaudited,
+        "final": wanted.look is None or wanted.look.last,
     }
     verdict = judge(one.suite.name, sides, measured, **terms)
     if one.without is not None:

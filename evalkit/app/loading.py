@@ -32,14 +32,16 @@ MOST_CLASSES = 50
 class Selection:
     """Which samples of a suite are asked: the first `limit` in hash order, or `ids`; None = all.
 
-    `demo`: what the suite says for a demonstration, where nothing else is said. `checked` says that their targets have
-    been looked at already (by the process that started this one).
+    `repeats` = how often each is asked, where not as the suite says. `demo`: what the suite says for a demonstration,
+    where nothing else is said. `checked` says that their targets have been looked at already (by the process that
+    started this one).
     """
 
     limit: int | None = None
     ids: tuple[str, ...] | None = None
     checked: bool = False
     demo: bool = False
+    repeats: int | None = None
 
 
 @dataclass
@@ -59,6 +61,7 @@ class LoadedSuite:
     corpus: Snapshot | None = None
     helpers: dict[str, Built] = field(default_factory=dict)
     included: Mapping[str | None, str] = field(default_factory=dict)
+    repeated: int | None = None
     lacking: tuple[str, ...] = ()
     _givens: dict[str, Given] = field(default_factory=dict)
     _prompts: dict[str | None, TaskPrompt] = field(default_factory=dict)
@@ -71,7 +74,7 @@ class LoadedSuite:
     @property
     def repeats(self) -> int:
         """How often each sample is asked."""
-        return self.file.model.repeats
+        return self.file.model.repeats if self.repeated is None else self.repeated
 
     @property
     def seed(self) -> int:
@@ -286,6 +289,7 @@ def _load_one(workspace: Workspace, file: SuiteFile, family: Family, selection: 
     indices, data_hash = _select(file, snapshot, splits, selection)
     suite = LoadedSuite(file, family, snapshot, prepared, splits, indices, _hash_with(data_hash, corpus), corpus)
     suite.included, suite.lacking = _included(suite, workspace), lacking
+    suite.repeated = selection.repeats
     return suite
 
 

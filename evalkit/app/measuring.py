@@ -32,7 +32,8 @@ class Bench:
     """A candidate beside its baseline (and a pinned anchor), with every metric that can be had of them.
 
     `max_error_rate` = share of cells that may fail, `left_out` = samples that count on no side, `absent` = why there is
-    no baseline, `refused` = metrics that nothing may stand on, with the reasons. Reads the store while it is open.
+    no baseline, `refused` = metrics that nothing may stand on, with the reasons. `looked`: both sides are parts of what
+    they are recorded as. Reads the store while it is open.
     """
 
     candidate: Answers
@@ -41,6 +42,7 @@ class Bench:
     anchor: Answers | None = None
     max_error_rate: float = 0.02
     left_out: tuple[str, ...] = ()
+    looked: bool = False
     absent: str = ""
     refused: Mapping[str, Sequence[str]] = field(default_factory=dict)
     _matched: dict[int, Matching] = field(default_factory=dict, init=False)
@@ -136,12 +138,13 @@ def _broken(bench: Bench, side: Answers, role: str) -> Iterator[str]:
     planned = len(side.cells)
     missing = sum(call is None for call in side.cells.call_id)
     if not planned:
-        yield f"the {role} has no cells: nothing was asked"
+        why = side.facts.get("reason") or "nothing was asked"
+        yield f"the {role} has no answers: {why}"
         return
     if missing:
         yield f"{missing} of {planned} cells of the {role} have no answer; `evalkit run` asks what is missing"
     failed = int(side.failed().sum())
-    if (failed - missing) / planned > bench.max_error_rate:
+    if failed / planned > bench.max_error_rate:
         share = f"{failed} of {planned} cells of the {role} failed ({failed / planned:.1%})"
         yield f"errors: {share}, more than the allowed {bench.max_error_rate:.1%}"
 
@@ -155,6 +158,8 @@ def _between(bench: Bench) -> Iterator[str]:
     if trouble:
         yield trouble
     mine, theirs = bench.candidate.facts, bench.baseline.facts
+    if bench.looked:
+        return
     same = not bench.matching(bench.baseline).changed and bench.matching(bench.baseline).overlap == 1.0
     if same and mine["data_hash"] != theirs["data_hash"] and not bench.left_out:
         yield "the samples are the same, but not what they are asked about (corpus); run both sides on the same data"

@@ -12,8 +12,11 @@ import typer
 from evalkit.cli.common import AS_CSV, PROJECT, start_of, workspace
 
 if TYPE_CHECKING:
+    from evalkit.app.choosing import Judging
     from evalkit.app.gate_files import Github
     from evalkit.app.gating import Gated
+    from evalkit.app.judges import Labels
+    from evalkit.app.workspace import Workspace
 
 LINE = ("gate", "base", "candidate", "delta", "95 % interval", "limit", "p", "better", "worse", "n", "outcome")
 
@@ -41,10 +44,17 @@ def gate(
     labels: Path | None = typer.Option(None, "--labels", help="JSONL of human labels, by which judges are audited."),
     max_age: str = typer.Option("24h", "--max-age", help="From when on an older baseline is worth a warning."),
     attempt: int | None = typer.Option(None, "--attempt", min=1, help="Which attempt this is; default: counted."),
+    budget_usd: float | None = typer.Option(
+        None, "--budget-usd", min=0, help="Policy extend: the most that further answers may cost."
+    ),
+    yes: bool = typer.Option(False, "--yes", "-y", help="Policy extend: agree to the estimated cost."),
     record_only: bool = typer.Option(False, "--record-only", help="Without a baseline judge nothing, and end with 0."),
     project: Path = PROJECT,
 ) -> int:
-    """Judge stored answers by their suites' gates; asks nobody. 0 pass, 3 regression, 4 inconclusive, 5 invalid."""
+    """Judge answers by their suites' gates. 0 pass, 3 regression, 4 inconclusive where that blocks, 5 invalid.
+
+    Asks nobody, but for the policy extend, which asks for more answers in planned looks until a gate is decided.
+    """
     from evalkit.app.choosing import Judging
     from evalkit.app.gate_files import Files, write
     from evalkit.app.gating import code_of
@@ -63,13 +73,31 @@ def gate(
         max_age_s=_seconds(max_age),
         record_only=record_only,
     )
-    found = judge(space, wanted, None if labels is None else read_labels(labels))
+    told = None if labels is None else read_labels(labels)
+    found = _extended(space, wanted, told, (budget_usd, yes)) if policy == "extend" else judge(space, wanted, told)
     printed = json is not None and str(json) == "-"
     _print(found, as_json=printed, as_csv=as_csv)
     write(found, Files(junit, markdown, None if printed else json))
     if github:
         _github(found)
     return int(code_of(found))
+
+
+def _extended(
+    space: Workspace, wanted: Judging, labels: Labels | None, money: tuple[float | None, bool]
+) -> list[Gated]:
+    from evalkit.app.execute import Limits
+    from evalkit.app.extending import Extending, extend
+    from evalkit.cli.progress import watcher
+    from evalkit.core.errors import UsageError
+
+    budget_usd, yes = money
+    if budget_usd is None:
+        raise UsageError("--policy extend buys answers: say how much they may cost, as in --budget-usd 2")
+    defaults = space.project.defaults
+    limits = Limits(usd=budget_usd, timeout_s=defaults.timeout_s, retries=defaults.retries)
+    with watcher(agrees=yes, quiet=False, as_json=False) as watch:
+        return extend(space, Extending(wanted, limits), watch, labels)
 
 
 def _seconds(text: str) -> float:

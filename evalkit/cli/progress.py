@@ -178,7 +178,11 @@ _WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
     "estimate": lambda v: _estimate(v["estimate"]),
     "skipped": lambda v: f"skipped: {v['suite']} x {v['candidate']}: {v['reason']}",
     "warning": lambda v: f"warning: {v['message']}",
-    "gates": lambda v: f"gates: not judged ({v['count']} in {v['suite']})",
+    "gates": lambda v: f"gates: {v['count']} in {v['suite']}; `evalkit gate` judges them",
+    "look": lambda v: (
+        f"look {v['place']} of {v['of']}: {v['samples']} samples of {v['suite']} x {v['candidate']}: "
+        f"{', '.join(v['outcomes'])}"
+    ),
     "interrupted": _interrupted,
 }
 

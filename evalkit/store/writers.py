@@ -55,8 +55,11 @@ def put_prompts(connection: DuckDBPyConnection, prompts: Iterable[Row]) -> int:
 
 
 def put_suite(connection: DuckDBPyConnection, suite: Row) -> None:
-    """Keep a suite: suite_hash, data_hash, task_hash, name, family, spec (JSON), file."""
-    insert_rows(connection, "suite", [suite], key=("suite_hash", "data_hash"))
+    """Keep a suite: suite_hash, data_hash, task_hash, name, family, spec (JSON), file.
+
+    What its hash leaves out (gates, description) is as it was written last.
+    """
+    insert_rows(connection, "suite", [suite], key=("suite_hash", "data_hash"), replace=True)
 
 
 def put_entry(connection: DuckDBPyConnection, entry: Row) -> None:

@@ -84,7 +84,7 @@ def test_events_in_words():
         == "resuming r1: 2 entries, 3 calls to make"
     )
     assert describe("skipped", {"suite": "s", "candidate": "c", "reason": "no key"}) == "skipped: s x c: no key"
-    assert describe("gates", {"count": 2, "suite": "s"}) == "gates: not judged (2 in s)"
+    assert describe("gates", {"count": 2, "suite": "s"}) == "gates: 2 in s; `evalkit gate` judges them"
     assert "again to stop at once" in describe("interrupted", {"draining": True})
     assert describe("interrupted", {"draining": False}) == "stopping"
     assert describe("stored", {}) is None

@@ -20,7 +20,7 @@ def events(said) -> tuple[list[dict], list[dict]]:
 def test_a_run_says_what_it_will_do_and_what_it_found(empty, call):
     said = call("run", "suites", "-y", "-c", "chat")
     assert said.code == 0, said.err
-    assert "gates: not judged (1 in sums)" in said.err
+    assert "gates: 1 in sums; `evalkit gate` judges them" in said.err
     assert "2 entries, 16 calls to make" in said.err
     assert "estimate: 16 calls, about" in said.err
     assert "chat:plain" in said.out
@@ -167,7 +167,7 @@ def test_a_terminal_gets_a_live_table_and_a_question(empty):
     assert answered
     assert "suite x candidate" in shown
     assert "sums x slow" in shown
-    assert "gates: not judged" in shown
+    assert "gates: 1 in sums" in shown
     assert "chat:polite" in out
     assert "\x1b" not in out
 
