@@ -114,22 +114,55 @@ def results_of(
     for one in measure.prepared:
         signature = digest([one.sig, measure.data_hash])
         for metric in one.metrics:
-            found = scored_columns(
-                connection, entry_id, one.sig, metric, measure.slices if metric.name == measure.primary else ()
-            )
             is_primary = metric.name == measure.primary
+            fields = measure.slices if is_primary else ()
+            found = scored_columns(connection, entry_id, one.sig, metric, fields)
+            ends = _ends(connection, entry_id, one, metric, fields)
             base = {
                 "entry_id": entry_id, "scorer_sig": one.sig, "metric": metric.name, "signature": signature,
                 "is_primary": is_primary, "higher_is_better": metric.higher_is_better, "unit": _unit(metric),
                 "low_bound": metric.bounds[0], "high_bound": metric.bounds[1],
             }  # fmt: skip
             whole = {"planned": planned, "answered": counts.answered, "cached": counts.cached}
-            yield {**base, "slice": WHOLE, **_folded(metric, found, measure.seed), **whole}
+            yield {**base, "slice": WHOLE, **_folded(metric, found, measure.seed), **_ended(ends, WHOLE), **whole}
             if is_primary:
                 for name, part in slices(found, measure.slices):
                     rows = len(part.scored)
                     inside = {"planned": rows, "answered": rows, "cached": int(part.cached.sum())}
-                    yield {**base, "slice": name, **_folded(metric, part, measure.seed), **inside}
+                    told = {**_folded(metric, part, measure.seed), **_ended(ends, name)}
+                    yield {**base, "slice": name, **told, **inside}
+
+
+Ends = tuple[dict[str, float | None], dict[str, float | None]]
+
+
+def _ends(
+    connection: DuckDBPyConnection, entry_id: str, one: Prepared, metric: Metric, fields: Sequence[str]
+) -> Ends | None:
+    """Slice -> value of the metrics that end this one's interval, where it names some; an end itself has none."""
+    if any(metric.name in (other.ends or ()) for other in one.metrics):
+        return {}, {}
+    if metric.ends is None:
+        return None
+    from evalkit.stats import fold
+
+    def values(name: str) -> dict[str, float | None]:
+        end = next(other for other in one.metrics if other.name == name)
+        whole = scored_columns(connection, entry_id, one.sig, end, fields)
+        parts = [(WHOLE, whole), *slices(whole, fields)]
+        return {part: fold.value(end, seen.seen) if len(seen.scored) else None for part, seen in parts}
+
+    return values(metric.ends[0]), values(metric.ends[1])
+
+
+def _ended(ends: Ends | None, name: str) -> dict[str, Any]:
+    """The interval that other metrics end, in place of one over samples; both ends or none."""
+    if ends is None:
+        return {}
+    low, high = ends[0].get(name), ends[1].get(name)
+    if low is None or high is None:
+        return {"low": None, "high": None, "se": None, "method": "none (nothing to judge by)"}
+    return {"low": low, "high": high, "se": None, "method": "the scorer's own, over all that was drawn"}
 
 
 def _unit(metric: Metric) -> str:

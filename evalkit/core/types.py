@@ -346,7 +346,8 @@ class Metric:
 
     `kind` picks the interval (`mean01` = mean of 0/1, `ratio` = Sums num/den, `corpus` = other Sums, `rank` = AUC-like,
     `quantile`). `on_error` is the declared worst value, or "undefined" where no worst exists (RMSE, AUC).
-    `primary` marks the number that sorts a leaderboard. `fresh_only` leaves cached calls out (latency).
+    `primary` marks the number that sorts a leaderboard. `fresh_only` leaves cached calls out (latency). `ends` names
+    two metrics of the same scorer that end its 95 % interval, where more was drawn than samples (raters, say).
     """
 
     name: str
@@ -358,6 +359,7 @@ class Metric:
     unit: str = ""
     primary: bool = False
     fresh_only: bool = False
+    ends: tuple[str, str] | None = None
 
 
 class Scorer(Protocol):

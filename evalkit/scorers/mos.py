@@ -137,7 +137,15 @@ def _metrics(name: str, low: float, high: float) -> tuple[Metric, ...]:
         for told, side in (("low", -1), ("high", 1))
     ]
     return (
-        Metric(name, "ratio", bounds=(low, high), fold=mean, on_error=low, primary=True),
+        Metric(
+            name,
+            "ratio",
+            bounds=(low, high),
+            fold=mean,
+            on_error=low,
+            primary=True,
+            ends=(f"{name}_low", f"{name}_high"),
+        ),
         *ends,
         Metric(f"{name}_screened", "ratio", bounds=(low, high), fold=kept, on_error=low),
         Metric(f"{name}_rated", "mean01", bounds=(0.0, 1.0)),
@@ -153,9 +161,10 @@ class Opinion(OneAnswer):
     was rated whoever made it. `expected` marks a trap row, `finished` = no a vote without having listened to the end.
     `mos`: scores 1..5 (`low`, `high` change the scale); `cmos`: -3..3, above 0 where this output is the better one.
     `remove_bias` takes each rater's mean deviation away (ITU-T P.913). `_low` and `_high` end the 95 % interval: for
-    `mos` with crossed effects of raters and stimuli, for `cmos` by listener; the interval over samples alone is too
-    narrow. `_screened` is the mean without the raters that the rules of `_ratings` leave out. What nobody rated has no
-    value and no weight: `_rated` is the share that has. Works for any output. `name` = mos or cmos.
+    `mos` with crossed effects of raters and stimuli, for `cmos` by listener; it is the one that stands beside the mean,
+    since one over samples alone is too narrow. `_screened` is the mean without the raters that the rules of `_ratings`
+    leave out. What nobody rated has no value and no weight: `_rated` is the share that has. Works for any output.
+    `name` = mos or cmos.
     """
 
     ratings: str
@@ -173,7 +182,8 @@ class Opinion(OneAnswer):
     @property
     def version(self) -> int:  # type: ignore[override]
         """Rises with the code and changes with the file's content, so that numbers of other votes are other numbers."""
-        return (1 << 48) + int(self._votes.digest[:12], 16)
+        # Fits the store's 32 bits: three for the code, 28 of the content's hash.
+        return (1 << 28) + int(self._votes.digest[:7], 16)
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
