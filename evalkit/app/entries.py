@@ -37,6 +37,7 @@ class Row:
     data_hash: str
     status: str
     started: str
+    reason: str | None = None
     git_commit: str | None = None
     git_branch: str | None = None
     git_dirty: bool | None = None
@@ -73,12 +74,15 @@ class Book:
     baselines: tuple[Mapping[str, Any], ...]
     root: Path
     files: Callable[[Path], Sequence[tuple[str, str]]]
+    skipped: tuple[Row, ...] = ()
 
     @classmethod
     def of(cls, connection: DuckDBPyConnection, root: Path, files: Callable[[Path], Sequence[tuple[str, str]]]) -> Book:
         """Read the store; `files` gives (suite, candidate) of each entry in a baseline file, or raises."""
-        rows = reader.named(connection, "named_entries", suite=None).dicts()
-        return cls(tuple(Row(**row) for row in rows), tuple(kept.baselines(connection)), root, files)
+        rows = [Row(**row) for row in reader.named(connection, "named_entries", suite=None).dicts()]
+        there = tuple(row for row in rows if row.status != "skipped")
+        skipped = tuple(row for row in rows if row.status == "skipped")
+        return cls(there, tuple(kept.baselines(connection)), root, files, skipped)
 
     @cached_property
     def runs(self) -> tuple[str, ...]:
@@ -165,6 +169,12 @@ def newest_run(book: Book, suite: str, but: Collection[str] = ()) -> list[Choice
     return [_choice(row) for row in rows if row.run_id == rows[0].run_id]
 
 
+def skipped_in(book: Book, judged: Sequence[Choice], wanted: Collection[str]) -> list[Choice]:
+    """Candidates that the judged runs could not ask, of those that are wanted: they are not simply gone."""
+    runs = {(one.row.run_id, one.suite) for one in judged if one.row is not None}
+    return [_choice(row) for row in book.skipped if (row.run_id, row.suite) in runs and row.candidate in wanted]
+
+
 def _of_file(book: Book, path: Path, suite: str | None) -> list[Choice]:
     found = book.files(path)
     made = [
@@ -182,7 +192,7 @@ def _promoted(book: Book, name: str, suite: str | None) -> list[Choice]:
     return [
         Choice(
             one["suite"], one["candidate"], f"{name} ({one['origin']})", rows.get(one["entry_id"] or ""),
-            one["baseline_id"],
+            one["baseline_id"], exact=False,
         )
         for one in book.baselines
         if one["name"] == name and (suite is None or one["suite"] == suite)

@@ -45,17 +45,15 @@ class Github:
 
 def write(found: Sequence[Gated], files: Files) -> list[Path]:
     """Write what is wanted; a file that is there is replaced as a whole. Raises UsageError where that is refused."""
-    texts = {
-        files.junit: lambda: junit([(one.verdict, one.evidence, one.samples) for one in found]),
-        files.markdown: lambda: "\n\n".join(comment(one.verdict, one.evidence) for one in found),
-        files.json: lambda: as_json(found),
-    }
-    written = []
-    for path, text in texts.items():
-        if path is not None:
-            replace_whole(path, text())
-            written.append(path)
-    return written
+    texts: list[tuple[Path | None, Callable[[], str]]] = [
+        (files.junit, lambda: junit([(one.verdict, one.evidence, one.samples) for one in found])),
+        (files.markdown, lambda: "\n\n".join(comment(one.verdict, one.evidence) for one in found)),
+        (files.json, lambda: as_json(found)),
+    ]
+    wanted = [(path, text) for path, text in texts if path is not None]
+    for path, text in wanted:
+        replace_whole(path, text())
+    return [path for path, _ in wanted]
 
 
 def replace_whole(path: Path, text: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -84,7 +84,10 @@ class GatedSuite:
 
     def rules(self, baseline_values: Mapping[str, float]) -> tuple[Rule, ...]:
         """The gates as rules; their problems were told before."""
-        return self._resolved(baseline_values)[0]
+        found = self._resolved(baseline_values)[0]
+        return tuple(
+            replace(rule, guardrail=True) if self.known[rule.metric].guardrail else rule for rule in found
+        )
 
     @property
     def problems(self) -> tuple[Problem, ...]:
