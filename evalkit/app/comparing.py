@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from evalkit.app.changed_samples import Moved, moved
+from evalkit.app.edits import edits
 from evalkit.app.entries import Book, Choice, choices, opposite
 from evalkit.app.guardrails import Emitted
 from evalkit.app.measuring import Bench, Terms, measure
 from evalkit.app.opening import book_of, side_of
 from evalkit.app.sides import Answers, metric_names, scorer_of
+from evalkit.app.verdict_evidence import noun_of
 from evalkit.app.workspace import Workspace
 from evalkit.core.errors import InvalidRun, UsageError, did_you_mean
-from evalkit.gate.model import Measured, Rule
+from evalkit.gate.model import Edit, Measured, Rule, Side
 from evalkit.gate.rules import advisory
 from evalkit.stats.multiplicity import benjamini_hochberg
 
@@ -44,9 +47,14 @@ class Compared:
     """One suite of a comparison: its rows in the columns of `COLUMNS`, and the two sides that they are of."""
 
     suite: str
-    bench: Bench
+    baseline: Side
+    candidate: Side
+    primary: str
+    higher: bool
     rows: tuple[dict[str, Any], ...]
     measured: tuple[Measured, ...]
+    moved: Moved = Moved()
+    edits: tuple[Edit, ...] = ()
 
     @property
     def problems(self) -> list[str]:
@@ -70,8 +78,34 @@ def compare(workspace: Workspace, wanted: Comparing) -> list[Compared]:
         for pair in _pairs(book, wanted):
             bench, rules = _bench(connection, workspace, pair, wanted)
             seed = int(bench.candidate.facts["seed"])
-            ready.append((pair[1].suite, bench, measure(bench, rules, Terms(seed=seed, resamples=RESAMPLES))))
-    return [_compared(suite, bench, compute()) for suite, bench, compute in ready]
+            ready.append((_beside(bench, rules), measure(bench, rules, Terms(seed=seed, resamples=RESAMPLES))))
+    return [_compared(plain, compute()) for plain, compute in ready]
+
+
+def _beside(bench: Bench, rules: Sequence[Rule]) -> Compared:
+    """What is read of the two sides beside their numbers: denominators, changed samples, edits."""
+    assert bench.baseline is not None
+    names = [rule.metric for rule in rules]
+    declared = str((bench.candidate.facts.get("spec") or {}).get("primary") or "")
+    primary = declared if declared in names else names[0]
+    one = bench.known[primary]
+    try:
+        drawn = bench.drawn(primary, "", bench.baseline)
+    except InvalidRun:
+        # The metric's own row says why.
+        drawn = None
+    both = (bench.candidate, bench.baseline)
+    return Compared(
+        suite=str(bench.candidate.facts["suite"]),
+        baseline=noun_of(bench.baseline, bench, primary, bench.candidate),
+        candidate=noun_of(bench.candidate, bench, primary, None),
+        primary=primary,
+        higher=one.metric.higher_is_better,
+        rows=(),
+        measured=(),
+        moved=moved(one, drawn, both, ()),
+        edits=edits(bench.baseline, bench.candidate),
+    )
 
 
 def _pairs(book: Book, wanted: Comparing) -> Iterator[tuple[Choice, Choice]]:
@@ -130,13 +164,13 @@ def _slices(bench: Bench, prefixes: Sequence[str]) -> list[str]:
     return found[:MOST_SLICES]
 
 
-def _compared(suite: str, bench: Bench, measured: Sequence[Measured]) -> Compared:
+def _compared(plain: Compared, measured: Sequence[Measured]) -> Compared:
     tested = [place for place, one in enumerate(measured) if one.headline and one.headline.p_value is not None]
     p_values = [one.headline.p_value or 0.0 for one in measured if one.headline and one.headline.p_value is not None]
     adjusted = dict(zip(tested, benjamini_hochberg(p_values), strict=True)) if tested else {}
-    sides = (bench.baseline.label if bench.baseline else "", bench.candidate.label)
-    rows = tuple(_row(suite, sides, one, adjusted.get(place)) for place, one in enumerate(measured))
-    return Compared(suite, bench, rows, tuple(measured))
+    sides = (plain.baseline.label, plain.candidate.label)
+    rows = tuple(_row(plain.suite, sides, one, adjusted.get(place)) for place, one in enumerate(measured))
+    return replace(plain, rows=rows, measured=tuple(measured))
 
 
 def _row(suite: str, sides: tuple[str, str], one: Measured, p_adjusted: float | None) -> dict[str, Any]:

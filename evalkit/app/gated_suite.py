@@ -85,9 +85,7 @@ class GatedSuite:
     def rules(self, baseline_values: Mapping[str, float]) -> tuple[Rule, ...]:
         """The gates as rules; their problems were told before."""
         found = self._resolved(baseline_values)[0]
-        return tuple(
-            replace(rule, guardrail=True) if self.known[rule.metric].guardrail else rule for rule in found
-        )
+        return tuple(replace(rule, guardrail=True) if self.known[rule.metric].guardrail else rule for rule in found)
 
     @property
     def problems(self) -> tuple[Problem, ...]:

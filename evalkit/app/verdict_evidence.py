@@ -57,9 +57,9 @@ def gather(bench: Bench, suite: GatedSuite, labels: Labels, primary: str) -> Gat
     scores = _maybe(lambda: one.of(bench.candidate))
     both = None if bench.baseline is None else (bench.candidate, bench.baseline)
     return Gathered(
-        candidate=_side(bench.candidate, bench, primary, None),
-        baseline=None if bench.baseline is None else _side(bench.baseline, bench, primary, bench.candidate),
-        anchor=None if bench.anchor is None else _side(bench.anchor, bench, primary, bench.candidate),
+        candidate=noun_of(bench.candidate, bench, primary, None),
+        baseline=None if bench.baseline is None else noun_of(bench.baseline, bench, primary, bench.candidate),
+        anchor=None if bench.anchor is None else noun_of(bench.anchor, bench, primary, bench.candidate),
         primary=drawn,
         moved=Moved() if both is None else moved(one, drawn, both, ()),
         flaky=unsteady(one.metric, drawn),
@@ -119,7 +119,8 @@ def _quarantined(one: Changed, held: set[str]) -> Changed:
     return replace(one, quarantined=True) if one.sample_id in held else one
 
 
-def _side(side: Answers, bench: Bench, primary: str, other: Answers | None) -> Side:
+def noun_of(side: Answers, bench: Bench, primary: str, other: Answers | None) -> Side:
+    """A side with its denominators, those of the primary metric, and its distance in time from another side."""
     cells, facts = side.cells, side.facts
     scores = _maybe(lambda: bench.known[primary].of(side))
     status = scores.status if scores is not None else np.full(len(cells), "", dtype=object)

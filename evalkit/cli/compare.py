@@ -37,8 +37,12 @@ def compare(
     if as_json or as_csv:
         show_rows([row for one in found for row in one.rows], COLUMNS, as_json=as_json, as_csv=as_csv)
     else:
+        from evalkit.app.compare_page import write_pages
+
         for one in found:
             print_compared(one)
+        for page in write_pages(space, found, out):
+            typer.echo(str(page))
     return int(ExitCode.PASS if all(one.valid for one in found) else ExitCode.INVALID)
 
 
