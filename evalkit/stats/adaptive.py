@@ -7,6 +7,10 @@ the number of repeats says nothing about the errors that they average. Plain mea
 `paired.compare` takes them as they are. Samples on which one side wavers are mostly those on which the other does.
 Weighting by inverse probabilities would allow a side's own disagreements, but costs more calls at equal variance than
 it saves: two repeats of all, three more of the wavering and of half the others came out at 106 % of fixed repeats.
+
+Together with planned looks (`sequential`), where three samples in ten waver: beside a stored baseline of five repeats,
+2 + 5 need 55 % of the calls of five repeats at 81 % power and 49 % at 95 %; with both sides asked anew, 3 + 4 need 64 %
+at 83 % and 57 % at 95 %.
 """
 
 from __future__ import annotations
@@ -21,7 +25,7 @@ from evalkit.stats.fold import Observations
 Codes = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
-FIRST = 3
+FIRST = 2
 MORE = 5
 SAME = 1e-12
 
@@ -52,7 +56,7 @@ def allocate(other: Observations, *, first: int = FIRST, more: int = MORE, used:
     """How many repeats each sample of one side shall have, from the answers of the other side: `first` or first + more.
 
     `used` limits what is looked at: when both sides are allocated from each other in one run, `used=first`, since the
-    further repeats of the other side depend on this side's answers. A stored baseline is used whole (None). Raises
+    further repeats of the other side depend on this side's answers; a stored baseline is used whole (None). Raises
     ValueError for fewer than one first repeat or when the other side has a single repeat, which cannot waver.
     """
     if first < 1 or more < 0:

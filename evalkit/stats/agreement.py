@@ -91,6 +91,9 @@ def gwet(
     there is no chance to correct for, and the result is None.
     """
     table = _ratings(ratings)
+    table = table[(~np.isnan(table)).any(axis=1)]
+    if not table.size:
+        return NOTHING
     known = _known(table, categories)
     size, counts = len(known), _counts(table, known)
     weights = _weights(size, ordinal=ordinal)
@@ -98,14 +101,14 @@ def gwet(
     several = raters >= 2
     pairs = np.where(several, raters * (raters - 1), 1.0)
     agreed = np.where(several, (counts * (counts @ weights - 1)).sum(axis=1) / pairs, 0.0)
-    sums = np.column_stack([several - agreed, several, counts / np.maximum(raters, 1)[:, None]]).astype(np.float64)
+    sums = np.column_stack([several - agreed, several, counts / raters[:, None]]).astype(np.float64)
 
     def parts(totals: Floats) -> tuple[Floats, Floats]:
         shares = totals[:, 2:] / totals[:, 2:].sum(axis=1)[:, None]
         chance = weights.sum() / (size * (size - 1)) * (shares * (1 - shares)).sum(axis=1) if size > 1 else 1.0
         return totals[:, 0] / totals[:, 1], 1.0 - np.broadcast_to(chance, totals.shape[:1])
 
-    return _estimate(Disagreement(sums[raters > 0], parts), seed=seed, resamples=resamples)
+    return _estimate(Disagreement(sums, parts), seed=seed, resamples=resamples)
 
 
 def krippendorff(ratings: npt.ArrayLike, *, seed: int, scale: Scale, resamples: int = RESAMPLES) -> Estimate:
@@ -185,7 +188,7 @@ def _estimate(one: Disagreement, *, seed: int, resamples: int) -> Estimate:
         agreed = clopper_pearson(n, n)[0]
         return Estimate(value, max(-1.0, float(1 - (1 - agreed) / expected[0])), 1.0, n, n, "bounded (all agree)", 0.0)
     found = resample.interval(statistic, seed=seed, resamples=resamples)
-    if found.se is None or found.se <= 0:
+    if found.se is None or found.se <= 1e-12:
         return Estimate(value, None, None, n, n, f"none ({found.method})")
     return Estimate(value, found.low, found.high, n, n, found.method, found.se)
 

@@ -89,13 +89,16 @@ def bradley_terry(verdicts: Verdicts, *, anchor: int = 0, ties: str = "half", pr
     groups = components(padded > 0)
     if len(groups) > 1:
         return Ratings(None, None, anchor, clusters, _why(groups, padded))
-    tied = bool((verdicts.weights[verdicts.score == 0.5] > 0).any())
-    model = _Model(
-        verdicts, anchor, davidson=ties == "davidson" and tied, prior=np.asarray(prior * met, dtype=np.float64)
-    )
+    counted = verdicts.score[verdicts.weights > 0]
+    tied = ties == "davidson" and bool((counted == 0.5).any())
+    if tied and (counted == 0.5).all():
+        return Ratings(None, None, anchor, clusters, "there are only ties: their rate has no upper limit")
+    model = _Model(verdicts, anchor, davidson=tied, prior=np.asarray(prior * met, dtype=np.float64))
     found = model.fit()
     if found is None:
-        return Ratings(None, None, anchor, clusters, "the likelihood has no maximum: there are only ties")
+        return Ratings(
+            None, None, anchor, clusters, "no maximum of the likelihood was found; add a prior of half a win"
+        )
     theta, nu = model.theta(found), model.nu(found)
     residual = _worst_residual(table, theta, nu)
     covariance = model.covariance(found) if clusters > 1 else None
@@ -123,7 +126,7 @@ class _Model:
         return out
 
     def nu(self, at: Floats) -> float | None:
-        return float(np.exp(at[-1])) if self.davidson else None
+        return float(np.exp(np.clip(at[-1], -FARTHEST, FARTHEST))) if self.davidson else None
 
     def _probabilities(self, at: Floats) -> tuple[Floats, Floats, Floats]:
         theta = self.theta(at)
@@ -218,7 +221,7 @@ def _worst_residual(table: Floats, theta: Floats, nu: float | None) -> float:
     games = table + table.T
     met = games > 0
     win, _, tie = _shares(theta[:, None] - theta[None, :], nu)
-    return float(np.abs(table[met] / games[met] - (win + tie / 2)[met]).max())
+    return float(np.abs(table[met] / games[met] - (win + tie / 2)[met]).max(initial=0.0))
 
 
 def components(beats: npt.NDArray[np.bool_]) -> list[list[int]]:
@@ -236,14 +239,12 @@ def components(beats: npt.NDArray[np.bool_]) -> list[list[int]]:
 
 
 def _why(groups: Sequence[Sequence[int]], table: Floats) -> str:
-    for group in groups:
-        rest = [model for model in range(table.shape[0]) if model not in group]
-        won, lost = table[np.ix_(group, rest)].sum(), table[np.ix_(rest, group)].sum()
-        if won == 0 and lost == 0:
-            return f"models {list(group)} never met the others: no common ranking"
-        if lost == 0:
-            return f"models {list(group)} never lost to the others: their lead has no upper limit"
-    raise AssertionError("a graph with several components has a source")
+    # Groups of mutual winners form a graph without cycles: one of them never lost.
+    everyone = set(range(table.shape[0]))
+    top = next(group for group in groups if not table[np.ix_(sorted(everyone - set(group)), group)].any())
+    if table[np.ix_(top, sorted(everyone - set(top)))].any():
+        return f"models {list(top)} never lost to the others: their lead has no upper limit"
+    return f"models {list(top)} never met the others: no common ranking"
 
 
 def display(ratings: Ratings, *, level: float = 0.95) -> tuple[tuple[float, float | None, float | None], ...]:

@@ -14,6 +14,9 @@ from hypothesis import strategies as st
 sys.path.insert(0, str(Path(__file__).parent))
 from honesty import REPLICATIONS, at_least, at_most, source
 
+from evalkit.core.types import Metric
+from evalkit.stats.fold import Observations
+from evalkit.stats.paired import Pair, Question, compare
 from evalkit.stats.quantiles import normal_quantile, t_quantile
 from evalkit.stats.sequential import LOOKS, bounds, crossed, nominal_alphas, spending, spent
 
@@ -131,6 +134,25 @@ def test_three_looks_keep_five_percent_and_three_naive_looks_do_not(n, request):
     assert at_most(int(looked(values, nominal_alphas()).sum()), n, 0.05)
     naive = drawn.choice([-1.0, 0.0, 1.0], p=[0.1, 0.8, 0.1], size=(4000, 400))
     assert not at_most(int(looked(naive, [0.05] * 3).sum()), 4000, 0.05)
+
+
+@pytest.mark.parametrize("n", REPLICATIONS)
+def test_three_looks_of_a_gate_keep_five_percent(n, request):
+    """Property 8 of the specification on what a gate decides by: the upper bound of a paired 0/1 comparison."""
+    drawn, levels = source(request.node.name), nominal_alphas()
+    wrong = 0
+    for _ in range(n):
+        base = drawn.random(200) < 0.7
+        other = np.where(drawn.random(200) < 0.2, drawn.random(200) < 0.7, base)
+        for fraction, level in zip(LOOKS, levels, strict=True):
+            seen = round(fraction * 200)
+            codes = np.arange(seen)
+            sides = [Observations(codes, 0 * codes, codes, side[:seen].astype(float)) for side in (other, base)]
+            found = compare(Question(Metric("m", kind="mean01"), Pair(*sides), alpha=level), seed=1)
+            if found.upper is not None and found.upper < 0:
+                wrong += 1
+                break
+    assert at_most(wrong, n, 0.05)
 
 
 @pytest.mark.parametrize("n", REPLICATIONS)
