@@ -16,17 +16,22 @@ Codes = npt.NDArray[np.int64]
 SMALL_GROUPS = 30
 LARGE_SHARE = 0.20
 GRADIENT_STEP = 1e-6
+FLAT = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """`low`..`high` (None = not defined), the standard error, its degrees of freedom, and the method's name."""
+    """`low`..`high` (None = not defined), the method's name, the standard error, its degrees of freedom.
+
+    `resamples` counts what was drawn; 0 for a closed form.
+    """
 
     low: float | None
     high: float | None
     method: str
     se: float | None = None
     df: float | None = None
+    resamples: int = 0
 
 
 def wilson(successes: float, n: float, level: float = 0.95) -> tuple[float, float]:
@@ -112,16 +117,28 @@ class Clusters:
         off = (leverage.sum() ** 2 - (leverage**2).sum()) / self.n**6
         return float((1 / self.n) ** 2 / (diagonal + off))
 
+    def robust(self) -> tuple[float, float, str]:
+        """Standard error, degrees of freedom, method: CR1 with t(G-1), CR2 with Satterthwaite's df when few or uneven.
+
+        Clusters of one sample each give the plain t. G >= 2.
+        """
+        if self.uneven and (self.sizes != self.sizes[0]).any():
+            return float(np.sqrt(self.variance_cr2())), self.df_cr2(), "cluster-cr2"
+        alone = bool((self.sizes == 1).all())
+        return float(np.sqrt(self.variance())), self.groups - 1.0, "t" if alone else "cluster-t"
+
+    @property
+    def flat(self) -> bool:
+        """Whether all clusters agree up to rounding, so that an estimated variance says nothing."""
+        return bool(np.abs(self.residuals).max() <= FLAT * max(1.0, abs(self.mean)) * self.sizes.max())
+
 
 def cluster_mean(clusters: Clusters, level: float = 0.95) -> Interval:
-    """A mean with clusters: CR1 with t(G-1), or CR2 with Satterthwaite's df when few or uneven; no bounds for G < 2."""
+    """A mean with clusters by its robust standard error; no bounds for G < 2."""
     if clusters.groups < 2:
         return Interval(None, None, "cluster-t")
-    if clusters.uneven and (clusters.sizes != clusters.sizes[0]).any():
-        se, df = float(np.sqrt(clusters.variance_cr2())), clusters.df_cr2()
-        return _around(clusters.mean, se, df, level=level, method="cluster-cr2")
-    se = float(np.sqrt(clusters.variance()))
-    return _around(clusters.mean, se, clusters.groups - 1, level=level, method="cluster-t")
+    se, df, method = clusters.robust()
+    return _around(clusters.mean, se, df, level=level, method=method)
 
 
 def cluster_wilson(clusters: Clusters, level: float = 0.95) -> Interval:
@@ -141,23 +158,40 @@ def cluster_wilson(clusters: Clusters, level: float = 0.95) -> Interval:
     return Interval(low, high, "cluster-wilson", float(np.sqrt(variance)), groups - 1)
 
 
-def linearised(sums: Additive, level: float = 0.95) -> Interval:
-    """A smooth function of sums by its influence: V = G/(G-1) sum_g (gradient . s_g)^2, t(G-1).
-
-    For a ratio r = E/W the influence of a cluster is (E_g - r W_g)/W, the linearised ratio (Woodruff 1971). The
-    gradient is a central difference, exact to about 1e-9. No bounds for G < 2 or where the gradient is not finite.
-    """
-    total = sums.sums.sum(axis=0)
-    centre = float(sums.at(total[None, :])[0])
-    if sums.groups < 2:
-        return Interval(None, None, "linearised")
+def gradient(sums: Additive, total: Floats) -> Floats:
+    """The gradient of a function of sums at `total[P]` by central differences, exact to about 1e-9."""
     steps = GRADIENT_STEP * np.where(total == 0, 1.0, np.abs(total))
     moved = np.concatenate([total + np.diag(steps), total - np.diag(steps)])
     up, down = np.split(sums.at(moved), 2)
     with np.errstate(all="ignore"):
-        gradient = (up - down) / (2 * steps)
-        influence = (sums.sums - total / sums.groups) @ gradient
-    variance = sums.groups / (sums.groups - 1) * float((influence**2).sum())
-    if not np.isfinite(variance):
+        slope: Floats = (up - down) / (2 * steps)
+    return slope
+
+
+def influences(sums: Additive) -> Floats | None:
+    """How much each cluster moves a smooth function of sums, centred, shape [G]; None where that is not finite.
+
+    For a ratio r = E/W that of a cluster is (E_g - r W_g)/W, the linearised ratio (Woodruff 1971).
+    """
+    total = sums.sums.sum(axis=0)
+    with np.errstate(all="ignore"):
+        found: Floats = (sums.sums - total / sums.groups) @ gradient(sums, total)
+    return found if np.isfinite(found).all() else None
+
+
+def linearised(sums: Additive, level: float = 0.95) -> Interval:
+    """A smooth function of sums by its influences: V = G/(G-1) sum_g influence_g^2, t(G-1).
+
+    No bounds for G < 2 or where the gradient is not finite.
+    """
+    moved = influences(sums) if sums.groups > 1 else None
+    if moved is None:
         return Interval(None, None, "linearised")
-    return _around(centre, float(np.sqrt(variance)), sums.groups - 1, level=level, method="linearised")
+    centre = float(sums.at(sums.sums.sum(axis=0)[None, :])[0])
+    se = influence_se(moved)
+    return _around(centre, se, sums.groups - 1, level=level, method="linearised")
+
+
+def influence_se(moved: Floats) -> float:
+    """sqrt(G/(G-1) sum_g influence_g^2) of G >= 2 influences."""
+    return float(np.sqrt(moved.size / (moved.size - 1) * (moved**2).sum()))

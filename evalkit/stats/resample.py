@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -143,13 +143,19 @@ def _jackknife(one: Statistic, counts: Counts) -> Floats | None:
 
 
 def interval(one: Statistic, *, seed: int, resamples: int, level: float = 0.95, accelerate: bool = True) -> Interval:
-    """A bootstrap interval over clusters: BCa where the jackknife is cheap and `accelerate`, else percentile.
+    """A bootstrap interval over clusters at one level; see `levels`."""
+    return levels(one, seed=seed, resamples=resamples, accelerate=accelerate)(level)
 
-    No bounds for fewer than two clusters, or where more than 1 % of the resamples leave the statistic undefined; a
-    smaller share is left out and told in the method's name. `resamples` >= 1.
+
+def levels(one: Statistic, *, seed: int, resamples: int, accelerate: bool = True) -> Callable[[float], Interval]:
+    """Bootstrap intervals over clusters at any level, from the same draws.
+
+    BCa where the jackknife is cheap and `accelerate`, else percentile. No bounds for fewer than two clusters, or where
+    more than 1 % of the resamples leave the statistic undefined; a smaller share is left out and told in the method's
+    name. `resamples` >= 1.
     """
     if one.groups < 2:
-        return Interval(None, None, "bootstrap")
+        return lambda _: Interval(None, None, "bootstrap")
     rows, counts = collapse(one)
     used = affordable(resamples, counts.size)
     draws = bootstrap([rows], Weights(counts, used, seed))[0]
@@ -157,12 +163,10 @@ def interval(one: Statistic, *, seed: int, resamples: int, level: float = 0.95, 
     undefined = used - defined.size
     note = f"B={used}" + (f", {undefined} undefined" if undefined else "")
     if undefined > MOST_UNDEFINED * used or defined.size < 2:
-        return Interval(None, None, f"bootstrap ({note})")
+        return lambda _: Interval(None, None, f"bootstrap ({note})", resamples=used)
     se = float(defined.std(ddof=1))
     out = _jackknife(rows, counts) if accelerate else None
     if out is None or not np.isfinite(out).all():
-        low, high = percentile(defined, level)
-        return Interval(low, high, f"bootstrap-percentile ({note})", se)
+        return lambda level: Interval(*percentile(defined, level), f"bootstrap-percentile ({note})", se, None, used)
     centre = float(rows.evaluate(counts[None, :].astype(np.float64))[0])
-    low, high = bca(defined, centre, out, level, counts)
-    return Interval(low, high, f"bootstrap-bca ({note})", se)
+    return lambda level: Interval(*bca(defined, centre, out, level, counts), f"bootstrap-bca ({note})", se, None, used)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from evalkit.core.fold import Majority, Mean, Sums
 from evalkit.core.types import Estimate, Metric
-from evalkit.stats import fold, resample
+from evalkit.stats import auc, fold, ratios, resample
 from evalkit.stats.fold import Additive, Observations, Row
 from evalkit.stats.intervals import (
     Clusters,
@@ -25,6 +26,9 @@ from evalkit.stats.intervals import (
 
 Floats = npt.NDArray[np.float64]
 
+Levels = Callable[[float], Interval]
+
+LEVEL = 0.95
 FEW = 100
 SKEWED = 1.0
 NEAR_END = 10.0
@@ -34,8 +38,9 @@ def estimate(metric: Metric, seen: Observations, *, seed: int, resamples: int = 
     """The metric with its interval, by the table of methods below.
 
     mean of 0/1, one cluster per sample: Wilson. Other means: t, or BCa when n < 100 and skewed. Means with clusters:
-    cluster-robust t (CR2 when few or uneven), clustered Wilson near 0 and 1. Ratios of sums: linearised. Other sums,
-    ranks: BCa or percentile bootstrap over clusters; quantiles: percentile. `n` counts samples, `groups` clusters.
+    cluster-robust t (CR2 when few or uneven), clustered Wilson near 0 and 1. Ratios of sums: linearised, or Fieller
+    where the denominator is noisy. Area under the ROC curve, independent samples: DeLong. Other sums, ranks: BCa or
+    percentile bootstrap over clusters; quantiles: percentile. `n` counts samples, `groups` clusters.
     `value` is None when nothing is there, when a row has no score, or where the metric is undefined; `low` and `high`
     are None when fewer than two clusters or no variation leave nothing to judge by, never a zero-width interval.
     Raises ValueError for a fold that cannot be taken (k repeats needed).
@@ -49,42 +54,87 @@ def estimate(metric: Metric, seen: Observations, *, seed: int, resamples: int = 
     centre = fold.value(metric, seen)
     if centre is None:
         return Estimate(None, None, None, samples, groups, "none (not defined on these data)")
-    found = _interval(metric, seen, seed=seed, resamples=resamples, level=level)
-    found = _honest(found, centre, metric)
+    found = levels(metric, seen, seed=seed, resamples=resamples)(level)
     return Estimate(centre, found.low, found.high, samples, groups, found.method, found.se)
 
 
-def _interval(metric: Metric, seen: Observations, *, seed: int, resamples: int, level: float) -> Interval:
+def levels(metric: Metric, seen: Observations, *, seed: int, resamples: int) -> Levels:
+    """The metric's interval as a function of its level, honest about its range; for observations that have a value."""
+    centre = fold.value(metric, seen)
+    raw = _levels(metric, seen, seed=seed, resamples=resamples)
+    if centre is None:
+        return raw
+    return lambda level: _honest(raw(level), centre, metric)
+
+
+def _levels(metric: Metric, seen: Observations, *, seed: int, resamples: int) -> Levels:
+    known = closed(metric, seen)
+    if known is not None:
+        return known
+    one = fold.statistic(metric.fold, seen)
+    drawn = resample.levels(one, seed=seed, resamples=resamples, accelerate=metric.kind != "quantile")
+    return partial(_still, metric, seen, groups=seen.groups) if drawn(LEVEL).se == 0 else drawn
+
+
+def closed(metric: Metric, seen: Observations) -> Levels | None:
+    """The interval of a metric that needs no resampling, not yet cut to its range; None where only resampling serves.
+
+    For observations that have a value.
+    """
     across = metric.fold.across
     if isinstance(across, Mean):
-        return _mean(metric, seen, seed=seed, resamples=resamples, level=level)
+        return _mean(metric, seen)
+    placed = _placed(metric, seen)
+    if placed is not None:
+        if auc.delong_se(placed.of, placed.positive) == 0:
+            return partial(_still, metric, seen, groups=placed.least)
+        return partial(auc.interval, placed)
+    if not isinstance(across, Sums) or metric.kind != "ratio":
+        return None
     one = fold.statistic(metric.fold, seen)
-    if isinstance(across, Sums) and metric.kind == "ratio" and isinstance(one, Additive):
-        found = linearised(one, level)
-        if found.low is not None:
-            return found if found.se else _still(metric, seen, level=level)
-    found = resample.interval(one, seed=seed, resamples=resamples, level=level, accelerate=metric.kind != "quantile")
-    return _still(metric, seen, level=level) if found.se == 0 else found
+    found = _ratio(one) if isinstance(one, Additive) else None
+    if found is None or found(LEVEL).se:
+        return found
+    return partial(_still, metric, seen, groups=seen.groups)
 
 
-def _mean(metric: Metric, seen: Observations, *, seed: int, resamples: int, level: float) -> Interval:
+def _placed(metric: Metric, seen: Observations) -> auc.Placements | None:
+    """Placements for DeLong's interval, where the metric is an area under the curve of independent samples."""
+    given = auc.classes(metric.fold, seen) if metric.kind == "rank" else None
+    return auc.placements(*given) if given is not None else None
+
+
+def _ratio(one: Additive) -> Levels | None:
+    """Linearised, or Fieller's interval where the denominator's coefficient of variation is above 10 %."""
+    plain = partial(linearised, one)
+    if plain(LEVEL).low is None:
+        return None
+    parts = ratios.parts_of(one)
+    if parts is None or parts.noise <= ratios.NOISY:
+        return plain
+    exact = partial(ratios.fieller, parts)
+    # An unbounded set says only that the denominator may be 0; the bootstrap then shows what the data can.
+    return exact if exact(LEVEL).low is not None else None
+
+
+def _mean(metric: Metric, seen: Observations) -> Levels | None:
     values = fold.within(metric.fold, seen)
     clusters = Clusters.of(values, fold.cluster_of_sample(seen))
     single = clusters.groups == values.size
     if single and metric.kind == "mean01" and np.isin(values, (0.0, 1.0)).all() and values.size > 1:
-        low, high = wilson(float(values.sum()), values.size, level)
-        return Interval(low, high, "wilson", float(values.std() / np.sqrt(values.size)))
+        return partial(_wilson, values)
     if metric.kind == "mean01" and _near_end(clusters):
-        return cluster_wilson(clusters, level)
-    found = mean_t(values, level) if single else cluster_mean(clusters, level)
-    if found.se is None:
-        return found
-    if _flat(clusters):
-        return _still(metric, seen, level=level)
-    if single and values.size < FEW and abs(skewness(values)) > SKEWED:
-        one = fold.statistic(metric.fold, seen)
-        return resample.interval(one, seed=seed, resamples=resamples, level=level)
-    return found
+        return partial(cluster_wilson, clusters)
+    if clusters.groups > 1 and clusters.flat:
+        return partial(_still, metric, seen, groups=clusters.groups)
+    if single and 1 < values.size < FEW and abs(skewness(values)) > SKEWED:
+        return None
+    return partial(mean_t, values) if single else partial(cluster_mean, clusters)
+
+
+def _wilson(values: Floats, level: float) -> Interval:
+    low, high = wilson(float(values.sum()), values.size, level)
+    return Interval(low, high, "wilson", float(values.std() / np.sqrt(values.size)))
 
 
 def _near_end(clusters: Clusters) -> bool:
@@ -97,11 +147,6 @@ def _near_end(clusters: Clusters) -> bool:
     return variance == 0 or min(p, 1 - p) * effective < NEAR_END
 
 
-def _flat(clusters: Clusters) -> bool:
-    """Whether all clusters agree up to rounding, so that an estimated variance says nothing."""
-    return bool(np.abs(clusters.residuals).max() <= 1e-12 * max(1.0, abs(clusters.mean)) * clusters.sizes.max())
-
-
 def skewness(values: Floats) -> float:
     """The moment coefficient of skewness; 0 when there is no spread."""
     apart = values - values.mean()
@@ -109,11 +154,11 @@ def skewness(values: Floats) -> float:
     return float((apart**3).mean()) / spread**3 if spread > 0 else 0.0
 
 
-def _still(metric: Metric, seen: Observations, *, level: float) -> Interval:
+def _still(metric: Metric, seen: Observations, level: float, *, groups: int) -> Interval:
     """No variation seen: for a doubly bounded metric the widest that G clusters allow, else no bounds.
 
     A variable in [0, 1] with mean p varies no more than a 0/1 variable with that mean, so the score interval of G
-    clusters covers; at the ends Clopper-Pearson.
+    clusters covers; at the ends Clopper-Pearson. `groups` of an area under the curve is its smaller class.
     """
     low, high = metric.bounds
     centre = fold.value(metric, seen)
@@ -121,7 +166,7 @@ def _still(metric: Metric, seen: Observations, *, level: float) -> Interval:
         return Interval(None, None, "none (no variation)")
     p = min(1.0, max(0.0, (centre - low) / (high - low)))
     ends = clopper_pearson if p in (0.0, 1.0) else wilson
-    below, above = ends(p * seen.groups, seen.groups, level)
+    below, above = ends(p * groups, groups, level)
     return Interval(low + below * (high - low), low + above * (high - low), "bounded (no variation)", 0.0)
 
 
