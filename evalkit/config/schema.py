@@ -1,4 +1,4 @@
-"""JSON Schemas of suite files and of evalkit.yaml, for editors; shipped as files beside this one."""
+"""JSON Schemas of suite files, claims files and evalkit.yaml, for editors; shipped as files beside this one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 FOLDER = Path(__file__).parent / "schemas"
-Which = Literal["suite", "project"]
+Which = Literal["suite", "project", "claims"]
 
 
 def suite_schema() -> dict[str, Any]:
@@ -27,6 +27,13 @@ def project_schema() -> dict[str, Any]:
     return _schema(ProjectModel, "evalkit.yaml")
 
 
+def claims_schema() -> dict[str, Any]:
+    """JSON Schema of a claims file."""
+    from evalkit.config.claims import ClaimsModel
+
+    return _schema(ClaimsModel, "evalkit claims")
+
+
 def schema_file(which: Which) -> Path:
     """The shipped file of a schema."""
     return FOLDER / f"{which}.schema.json"
@@ -34,8 +41,8 @@ def schema_file(which: Which) -> Path:
 
 def schema_text(which: Which) -> str:
     """What the shipped file of a schema must hold."""
-    schema = suite_schema() if which == "suite" else project_schema()
-    return json.dumps(schema, indent=2, ensure_ascii=False, sort_keys=False) + "\n"
+    make = {"suite": suite_schema, "project": project_schema, "claims": claims_schema}[which]
+    return json.dumps(make(), indent=2, ensure_ascii=False, sort_keys=False) + "\n"
 
 
 def _schema(model: type[BaseModel], title: str) -> dict[str, Any]:

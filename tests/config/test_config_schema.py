@@ -12,20 +12,22 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from evalkit.config import _yaml
-from evalkit.config.schema import Which, project_schema, schema_file, schema_text, suite_schema
+from evalkit.config.schema import Which, claims_schema, project_schema, schema_file, schema_text, suite_schema
 
 CASES = Path(__file__).parent.parent / "cases" / "config"
 GOOD = sorted((CASES / "good").glob("*.yaml"))
 SHAPE = ["a_list", "many_mistakes", "messages", "shape_and_meaning"]
 
 
-@pytest.mark.parametrize("which", ["suite", "project"])
+@pytest.mark.parametrize("which", ["suite", "project", "claims"])
 def test_shipped_schemas_are_current(which: Which) -> None:
     # When this fails: write schema_text(which) to schema_file(which).
     assert schema_file(which).read_text("utf-8") == schema_text(which)
 
 
-@pytest.mark.parametrize("schema", [suite_schema(), project_schema()], ids=["suite", "project"])
+@pytest.mark.parametrize(
+    "schema", [suite_schema(), project_schema(), claims_schema()], ids=["suite", "project", "claims"]
+)
 def test_schemas_are_schemas_and_explain_every_key(schema: dict[str, Any]) -> None:
     Draft202012Validator.check_schema(schema)
     objects = [schema, *schema["$defs"].values()]
