@@ -108,15 +108,8 @@ def failing_of(connection: DuckDBPyConnection, entry_id: str, limit: int) -> tup
     if good is not None:
         failed = failed | (seen["value"] < good if higher else seen["value"] > good)
     worst = _worst_first(seen, failed if good is not None else np.ones_like(failed), higher=bool(higher))
-    rows = reader.failures(
-        connection,
-        entry_id,
-        scorer_sig=sig,
-        metric=metric,
-        passing=(good, bool(higher)),
-        page=reader.Page(limit),
-        positions=worst[:limit],
-    )
+    page, passing = reader.Page(limit, positions=worst[:limit]), (good, bool(higher))
+    rows = reader.failures(connection, entry_id, scorer_sig=sig, metric=metric, passing=passing, page=page)
     return list(rows.dicts()), int(failed.sum())
 
 

@@ -95,6 +95,12 @@ class PlannedEntry:
             return None
         return self.requests.pop(cell.key, None) or sends.request(cell.sample, cell.repeat)
 
+    def let_go(self) -> None:
+        """Give back the memory of what was asked; afterwards no cell is open here."""
+        self.open = OpenCells.none()
+        self.requests.clear()
+        self.suite.snapshot.let_go()
+
     def candidate_for(self, split_id: str | None) -> Candidate:
         """Who answers: the candidate, or its fitted form on a split."""
         candidate = self.built.candidate

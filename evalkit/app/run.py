@@ -323,6 +323,8 @@ def finish_run(workspace: Workspace, plan: Plan, execution: Execution | SharedEx
     from evalkit.store.journals import compact_in, load_run
 
     folder = workspace.runs / plan.run_id
+    for entry in plan.entries:
+        entry.let_go()
     report = load_run(workspace.store, folder)
     if report.bad:
         watch.event("warning", message=f"{len(report.bad)} journal lines could not be read and were skipped")

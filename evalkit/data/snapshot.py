@@ -92,6 +92,11 @@ class Snapshot:
             return np.zeros(0, dtype=ROW)
         return np.memmap(self.path / "index.bin", dtype=ROW, mode="r")
 
+    def let_go(self) -> None:
+        """Give back the memory of the index, until a sample is asked for again."""
+        self.__dict__.pop("_index", None)
+        self.__dict__.pop("_by_key", None)
+
     def _line(self, offset: int, length: int) -> bytes:
         data = os.pread(self._samples, length, offset)
         if len(data) != length:

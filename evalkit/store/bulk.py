@@ -52,10 +52,14 @@ def _all_equal(values: Sequence[Any]) -> bool:
 @contextmanager
 def lent(connection: DuckDBPyConnection, name: str, columns: Columns) -> Iterator[None]:
     """The columns as a table called `name`, for the statements of the block."""
-    connection.register(name, arrays(columns))
+    made = arrays(columns)
+    connection.register(name, made)
     try:
         yield
     finally:
+        # Until its transaction ends DuckDB holds what it was lent, all batches of it: so it holds no values any more.
+        for column in made.values():
+            column.fill(None)
         # In a transaction that failed even this is refused; the reason of the failure is the one to tell.
         with suppress(duckdb.Error):
             connection.unregister(name)

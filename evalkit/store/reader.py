@@ -74,10 +74,11 @@ def entry_counts(connection: DuckDBPyConnection, entry_ids: Sequence[str]) -> Ta
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A part of a long list."""
+    """A part of a long list; `positions` are the cells to look at, where somebody knows them."""
 
     limit: int = 20
     offset: int = 0
+    positions: Sequence[int] | None = None
 
 
 def failures(
@@ -88,19 +89,13 @@ def failures(
     metric: str,
     passing: tuple[float | None, bool] = (None, True),
     page: Page = Page(),
-    positions: Sequence[int] | None = None,
 ) -> Table:
     """Samples of an entry that failed on a metric, worst first, with input, request, output and reasons.
 
     `passing` = (the value that is good enough, whether higher is better); without a value every sample is listed.
-    `positions` are the cells to look at, where somebody knows them.
     """
-    params = {
-        "entry_id": entry_id,
-        "scorer_sig": scorer_sig,
-        "metric": metric,
-        "positions": None if positions is None else list(positions),
-    }
+    among = None if page.positions is None else list(page.positions)
+    params = {"entry_id": entry_id, "scorer_sig": scorer_sig, "metric": metric, "positions": among}
     good, higher = passing
     return named(connection, "failures", **params, passing=good, higher=higher, limit=page.limit, offset=page.offset)
 

@@ -40,6 +40,31 @@ def test_rows_stand_by_sample_and_cells_without_a_score_are_left_out(store, make
     assert [list(tags) for tags in found["tags"]] == [["even", f"text:ticket {n}"] for n in (0, 2, 4)]
 
 
+def test_cells_are_read_in_parts_that_do_not_show(store, make, hand, monkeypatch):
+    make.plan(store, count=5)
+    load_run(store, make.journal(store.folder, *(_scored(hand, n, float(n)) for n in (0, 1, 3, 4))))
+    whole = _read(store, Wanted(parts=True, answers=True, tags=True))
+    monkeypatch.setattr(observing, "CELLS_AT_ONCE", 2)
+    parts = _read(store, Wanted(parts=True, answers=True, tags=True))
+    assert whole.keys() == parts.keys()
+    assert whole["value"].tolist() == parts["value"].tolist() == [0.0, 1.0, 3.0, 4.0]
+    assert all(list(map(str, whole[name])) == list(map(str, parts[name])) for name in whole)
+
+
+def test_outcomes_say_of_every_cell_whether_it_failed(store, make, hand):
+    make.plan(store, count=4)
+    failed = ["exact_match", "unscorable", None, None, 0.0, {"right": 0}, None, "no answer", None, None]
+    lines = [_scored(hand, 0, 0.5), hand.call("c1", 1) + hand.scores("c1", 1, failed), hand.call("c2", 2)]
+    load_run(store, make.journal(store.folder, *lines))
+    with store.open(read_only=True) as connection:
+        found = observing.outcomes(connection, "e1", OF)
+    order = np.argsort(found["position"])
+    assert found["position"][order].tolist() == [0, 1, 2, 3]
+    assert found["failed"][order].tolist() == [False, True, True, True]
+    assert np.array_equal(found["value"][order], [0.5, np.nan, np.nan, np.nan], equal_nan=True)
+    assert np.array_equal(found["headline"][order], [0.5, 0.0, np.nan, np.nan], equal_nan=True)
+
+
 def test_samples_of_one_cluster_share_a_code(store, make, hand):
     make.plan(store, count=4)
     load_run(store, make.journal(store.folder, *(_scored(hand, n, float(n)) for n in range(4))))
