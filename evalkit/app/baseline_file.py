@@ -92,11 +92,16 @@ _SCORER: Mapping[str, tuple[_Check, str]] = {
 }
 
 
+def body(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The file as a JSON value."""
+    return {MARK: VERSION, "entries": list(entries)}
+
+
 def written(entries: Sequence[Mapping[str, Any]], made_by: str) -> str:
     """The file's text; the same entries give the same bytes."""
     ordered = sorted(entries, key=lambda entry: (entry["facts"]["suite"], entry["facts"]["candidate"]))
-    body = {MARK: VERSION, "made_by": made_by, "entries": ordered}
-    return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False) + "\n"
+    whole = {"made_by": made_by, **body(ordered)}
+    return json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def read(path: Path) -> list[dict[str, Any]]:

@@ -140,7 +140,7 @@ def _row(document: Mapping[str, Any], name: str, now: str, more: Mapping[str, An
         "run_id": facts["run_id"],
         "entry_id": facts["entry_id"],
         "since": now,
-        "document": document,
+        "document": baseline_file.body([document]),
         **more,
     }
 

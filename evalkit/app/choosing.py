@@ -179,14 +179,11 @@ def against_of(book: Book, suite: str, wanted: Judging) -> Before:
 
 
 def judged_of(book: Book, suite: str, wanted: Judging, before: Before) -> list[Choice]:
-    """The entries that are judged: those of the newest run of the suite that is not the baseline's, or those named.
+    """The entries that are judged: those of the newest run of the suite, or those named.
 
     Raises InvalidRun when the suite was never run, UsageError for a candidate that nobody knows.
     """
-    runs_before = {one.row.run_id for one in before.choice if one.row is not None and not one.exact}
-    rows = [row for row in book.rows if row.suite == suite]
-    apart = [row for row in rows if row.run_id not in runs_before]
-    newest = newest_run(book, suite, but=runs_before if apart else ())
+    newest = newest_run(book, suite)
     if not wanted.candidates:
         return newest + skipped_in(book, newest, {one.candidate for one in before.choice})
     found: list[Choice] = []

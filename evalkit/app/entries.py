@@ -161,9 +161,14 @@ def opposite(choice: Sequence[Choice], suite: str, candidate: str, name: str) ->
     )
 
 
-def newest_run(book: Book, suite: str, but: Collection[str] = ()) -> list[Choice]:
-    """The entries of the newest run of a suite, some runs left aside. Raises InvalidRun when there is none."""
-    rows = [row for row in book.rows if row.suite == suite and row.run_id not in but]
+def newest_run(book: Book, suite: str) -> list[Choice]:
+    """The entries of the newest run of a suite: of the commit that is checked out, where it was run there.
+
+    Raises InvalidRun when the suite was never run.
+    """
+    rows = [row for row in book.rows if row.suite == suite]
+    here = book.commit_of("HEAD")
+    rows = [row for row in rows if here is not None and row.git_commit == here] or rows
     if not rows:
         raise InvalidRun(f"suite {suite!r} was never run here: there is nothing to judge; `evalkit run` it first")
     return [_choice(row) for row in rows if row.run_id == rows[0].run_id]

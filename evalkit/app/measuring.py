@@ -12,7 +12,7 @@ from evalkit.core.errors import InvalidRun
 from evalkit.core.types import Difference, Metric
 from evalkit.gate.model import Measured, Rule
 from evalkit.stats import fold
-from evalkit.stats.paired import Question, compare_all
+from evalkit.stats.paired import Question, against, compare_all
 
 GATE_RESAMPLES = 10_000
 _AGAINST_MARGIN = ("noninferiority", "equivalence")
@@ -281,8 +281,6 @@ def _measured(case: _Case, place: int, answers: Mapping[tuple[int, str], Differe
 
 
 def _on_floor(case: _Case, found: Measured, terms: Terms) -> Measured:
-    from evalkit.stats.paired import against
-
     assert case.drawn is not None
     assert case.drawn.headline is not None
     assert case.rule.floor is not None
