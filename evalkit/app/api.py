@@ -15,11 +15,14 @@ from evalkit.app.run import RunOutcome, RunRequest
 from evalkit.app.run import run as run_suites
 from evalkit.app.watching import Silent
 from evalkit.app.workspace import Workspace, open_workspace
-from evalkit.core.errors import ExitCode, UsageError
+from evalkit.core.errors import ConfigError, ExitCode, InvalidRun, UsageError
 from evalkit.core.types import Candidate
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from evalkit.app.gating import Gated
+    from evalkit.gate.model import PolicyName
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Results:
     run_id: str
     code: ExitCode
     reasons: tuple[str, ...]
+    paths: tuple[Path, ...] = ()
 
     def leaderboard(self, *, slices: bool = False) -> list[dict[str, Any]]:
         """One row per entry and metric: value, 95 % interval, denominators, money, signature."""
@@ -49,6 +53,27 @@ class Results:
         from evalkit.app.query import query as ask
 
         return ask(self.workspace, query)
+
+    @property
+    def gated(self) -> bool:
+        """Whether any suite of the run declares a gate."""
+        _, rows = self.sql(
+            "select count(*) as n from entry join suite using (suite_hash, data_hash)"  # noqa: S608 - our id
+            f" where run_id = '{self.run_id}' and coalesce(json_array_length(spec, '$.gates'), 0) > 0"
+        )
+        return bool(rows[0]["n"])
+
+    def gate(self, *, baseline: str | None = None, policy: PolicyName = "pr") -> list[Gated]:
+        """Judge this run by the gates of its suites; `baseline` as on the command line (None: main). Asks nobody.
+
+        Raises InvalidRun where nothing is asserted or there is nothing to judge.
+        """
+        from evalkit.app.choosing import Judging
+        from evalkit.app.gating import gate
+
+        names = self.sql(f"select distinct candidate from entry where run_id = '{self.run_id}'")[1]  # noqa: S608 - our id
+        judged = tuple(f"{self.run_id}:{row['candidate']}" for row in names)
+        return gate(self.workspace, Judging(tuple(map(str, self.paths)), judged, baseline, policy=policy))
 
     def report(self, out: str | Path | None = None) -> Path:
         """Write the HTML report of everything in the store; returns index.html."""
@@ -94,7 +119,33 @@ def run(
         command="evalkit.run(...)",
     )
     outcome: RunOutcome = run_suites(workspace, request, Silent(agree_to_cost))
-    return Results(workspace, outcome.run_id, outcome.code, outcome.reasons)
+    return Results(workspace, outcome.run_id, outcome.code, outcome.reasons, paths)
+
+
+def candidates_of(suite: Path) -> tuple[str, ...]:
+    """The candidates that a suite names. Raises ConfigError with everything wrong in it, InvalidRun without any."""
+    from evalkit.app.loading import read_files
+
+    result = read_files(open_workspace(suite, os.environ), [suite])
+    if result.problems:
+        raise ConfigError(result.problems)
+    names = tuple(name for file in result.suites for name in file.model.candidates)
+    if not names:
+        raise InvalidRun(f"{suite} names no candidate: nothing is measured")
+    return names
+
+
+def told(one: Gated) -> str:
+    """A verdict in words: the headline, why each gate is not passed, warnings."""
+    from evalkit.gate.terminal import headline
+
+    lines = [headline(one.verdict, one.evidence)]
+    lines += [
+        f"  {judged.rule.name}: {judged.comparison.reason}"
+        for judged in one.verdict.judged
+        if judged.rule.gated and judged.outcome != "pass"
+    ]
+    return "\n".join([*lines, *(f"  warning: {text}" for text in one.verdict.warnings)])
 
 
 def _built(name: str | None, one: Any) -> Built:

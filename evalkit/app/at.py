@@ -129,7 +129,7 @@ def run_at(workspace: Workspace, request: AtRequest, watch: Watch) -> AtOutcome:
 
     Each side has a run of its own, under its commit. Raises UsageError where git lacks a commit, and what `run` raises.
     """
-    repository = Repository.of(workspace.root)
+    repository = Repository.of(workspace.root, workspace.environ)
     head = repository.commit(request.head)
     base = repository.base(repository.commit(request.base), head)
     if changed := repository.changed():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,17 +31,18 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """The git repository that a folder lies in."""
+    """The git repository that a folder lies in; `head_ref` = the branch that a CI system says HEAD is."""
 
     top: Path
+    head_ref: str | None = None
 
     @classmethod
-    def of(cls, folder: Path) -> Repository:
+    def of(cls, folder: Path, environ: Mapping[str, str]) -> Repository:
         """Raises UsageError where there is none, or no git."""
         found = _git(folder, "rev-parse", "--show-toplevel")
         if found is None:
             raise UsageError(f"{folder} is in no git repository (or git is not installed); --at needs one")
-        return cls(Path(found))
+        return cls(Path(found), environ.get("GITHUB_HEAD_REF") or None)
 
     def commit(self, ref: str) -> Commit:
         """Raises UsageError for a name that git does not know here."""
@@ -67,7 +68,7 @@ class Repository:
     def _branch(self, ref: str) -> str | None:
         """A branch without its remote, a tag as it is; HEAD is the branch that is checked out, or what CI says."""
         if ref == "HEAD":
-            return _git(self.top, "symbolic-ref", "--short", "--quiet", "HEAD") or os.environ.get("GITHUB_HEAD_REF")
+            return _git(self.top, "symbolic-ref", "--short", "--quiet", "HEAD") or self.head_ref
         full = _git(self.top, "rev-parse", "--symbolic-full-name", ref) or ""
         kind, _, name = full.removeprefix("refs/").partition("/")
         if kind == "remotes":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from evalkit.cli.output import inert
 
 if TYPE_CHECKING:
     from evalkit.app.at import AtOutcome
+    from evalkit.app.execute import Limits
     from evalkit.app.run import RunOutcome, RunRequest
     from evalkit.app.watching import Watch
     from evalkit.app.workspace import Workspace
@@ -58,39 +59,48 @@ def run(
     project: Path = PROJECT,
 ) -> int:
     """Ask candidates about samples, score the answers, say how sure the numbers are. Always a resume."""
-    from evalkit.app.execute import Limits
     from evalkit.app.loading import Selection
     from evalkit.app.run import RunRequest
+
+    space = replace(workspace(start_of(paths, project)), unsafe_local=unsafe_local)
+    request = RunRequest(
+        tuple(paths), tuple(candidate), Selection(limit, tuple(sample_id) or None, demo=demo), only_failed, fresh,
+        replay_only, concurrency, workers, _limits(space, (budget_usd, budget_tokens, max_seconds), timeout, retries),
+        command=shlex.join(["evalkit", *sys.argv[1:]]),
+    )  # fmt: skip
+    return _run(space, request, (at, max_age), Shown(yes, quiet, as_json, as_csv))
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What is agreed to, and how the run is shown."""
+
+    agrees: bool
+    quiet: bool
+    as_json: bool
+    as_csv: bool
+
+
+def _limits(
+    space: Workspace,
+    budgets: tuple[float | None, float | None, float | None],
+    timeout: float | None,
+    retries: int | None,
+) -> Limits:
+    from evalkit.app.execute import Limits
+
+    defaults = space.project.defaults
+    patience = defaults.timeout_s if timeout is None else timeout
+    return Limits(*budgets, patience, defaults.retries if retries is None else retries)
+
+
+def _run(space: Workspace, request: RunRequest, at: tuple[list[str], str], shown: Shown) -> int:
     from evalkit.app.run import run as run_suites
     from evalkit.cli.progress import watcher
 
-    space = replace(workspace(start_of(paths, project)), unsafe_local=unsafe_local)
-    defaults = space.project.defaults
-    request = RunRequest(
-        paths=tuple(paths),
-        candidates=tuple(candidate),
-        selection=Selection(limit, tuple(sample_id) or None, demo=demo),
-        only_failed=only_failed,
-        fresh=fresh,
-        replay_only=replay_only,
-        concurrency=concurrency,
-        workers=workers,
-        limits=Limits(
-            budget_usd,
-            budget_tokens,
-            max_seconds,
-            defaults.timeout_s if timeout is None else timeout,
-            defaults.retries if retries is None else retries,
-        ),
-        command=shlex.join(["evalkit", *sys.argv[1:]]),
-    )
-    with watcher(agrees=yes, quiet=quiet or as_csv, as_json=as_json) as watch:
-        both = _at(space, request, (at, max_age), watch) if at else None
-        outcome = run_suites(space, request, watch) if both is None else both.head
-    if both is not None:
-        return _print_both(space, both, as_json=as_json, as_csv=as_csv)
-    _print(space, outcome, as_json=as_json, as_csv=as_csv)
-    return int(outcome.code)
+    with watcher(agrees=shown.agrees, quiet=shown.quiet or shown.as_csv, as_json=shown.as_json) as watch:
+        outcome = _at(space, request, at, watch) if at[0] else run_suites(space, request, watch)
+    return _print_all(space, outcome, as_json=shown.as_json, as_csv=shown.as_csv)
 
 
 def _at(space: Workspace, request: RunRequest, asked: tuple[list[str], str], watch: Watch) -> AtOutcome:
@@ -108,13 +118,18 @@ def _at(space: Workspace, request: RunRequest, asked: tuple[list[str], str], wat
     return run_at(space, AtRequest(request, refs[0], refs[1], oldest), watch)
 
 
-def _print_both(space: Workspace, outcome: AtOutcome, *, as_json: bool, as_csv: bool) -> int:
-    for one, sha in ((outcome.base, outcome.base_sha), (outcome.head, outcome.head_sha)):
-        if one is None:
-            continue
-        if not (as_json or as_csv):
-            typer.echo(f"at {sha[:10]}:")
-        _print(space, one, as_json=as_json, as_csv=as_csv)
+def _print_all(space: Workspace, outcome: RunOutcome | AtOutcome, *, as_json: bool, as_csv: bool) -> int:
+    from evalkit.app.run import RunOutcome
+
+    if isinstance(outcome, RunOutcome):
+        _print(space, outcome, as_json=as_json, as_csv=as_csv)
+        return int(outcome.code)
+    _print(space, outcome.head, as_json=as_json, as_csv=as_csv)
+    if not (as_json or as_csv):
+        base = f"run {outcome.base.run_id}" if outcome.base else "nothing of it was measured"
+        typer.echo(
+            f"base {outcome.base_sha[:10]}: {base}; `evalkit gate --baseline {outcome.base_sha[:10]}` judges the head"
+        )
     return int(outcome.code)
 
 
