@@ -18,7 +18,7 @@ from evalkit.stats.findings import LEVEL, Asked, Finding, by_t, flat
 from evalkit.stats.fold import Observations
 from evalkit.stats.intervals import FLAT, Clusters, Interval
 from evalkit.stats.resample import MOST_UNDEFINED, Weights, affordable, bootstrap
-from evalkit.stats.summary import Levels, closed, levels
+from evalkit.stats.summary import STILL, Levels, closed, levels
 
 Floats = npt.NDArray[np.float64]
 
@@ -32,6 +32,9 @@ def against_floor(
     """The metric less a floor, as a benefit: the single entry's bounds, shifted, and the tests that they invert."""
     sign = 1.0 if metric.higher_is_better else -1.0
     at = levels(metric, seen, seed=seed, resamples=resamples)
+    centre = fold.value(metric, seen)
+    if centre is not None and seen.groups > 1 and at(LEVEL).method == STILL:
+        return flat(sign * (centre - floor), seen.groups, replace(about, limit=None))
 
     def shifted(level: float) -> Interval:
         found = at(level)
@@ -67,9 +70,8 @@ def _below(at: Levels, value: float, least: float) -> float:
 
     def beside(error: float) -> tuple[float, float]:
         found = at(1 - 2 * error)
-        assert found.low is not None
-        assert found.high is not None
-        return found.low, found.high
+        # No bound at this error: nothing is excluded.
+        return (-math.inf if found.low is None else found.low), (math.inf if found.high is None else found.high)
 
     low, high = beside(0.5)
     if high < value:
@@ -112,6 +114,8 @@ def _added(values: tuple[float | None, float | None], sides: tuple[Levels, Level
     def at(level: float) -> Interval:
         ours, theirs = sides[0](level), sides[1](level)
         one, other = _known(values[0], ours), _known(values[1], theirs)
+        if one is None or other is None:
+            return Interval(None, None, f"square and add ({ours.method})")
         low, high = sorted(sign * bound for bound in square_and_add(one, other))
         se = None if ours.se is None or theirs.se is None else math.hypot(ours.se, theirs.se)
         return Interval(low, high, f"square and add ({ours.method})", se)
@@ -119,10 +123,9 @@ def _added(values: tuple[float | None, float | None], sides: tuple[Levels, Level
     return at
 
 
-def _known(value: float | None, found: Interval) -> tuple[float, float, float]:
-    assert value is not None
-    assert found.low is not None
-    assert found.high is not None
+def _known(value: float | None, found: Interval) -> tuple[float, float, float] | None:
+    if value is None or found.low is None or found.high is None:
+        return None
     return value, found.low, found.high
 
 

@@ -44,7 +44,7 @@ def by_draws(pairs: Sequence[Drawing], *, seed: int, resamples: int) -> list[Fin
     moved = randomised([one.sides for one in pairs], swaps)
     found = []
     for place, one in enumerate(pairs):
-        tested = randomisation_p_values(one.sign * moved[place], one.benefit, swaps)
+        tested = randomisation_p_values(moved[place], one.sign, swaps)
         found.append(_finding(one, drawn[2 * place], drawn[2 * place + 1], tested))
     return found
 

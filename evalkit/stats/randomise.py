@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit.stats.fold import Additive, Full, Statistic
+from evalkit.stats.resample import on_grid
 
 Floats = npt.NDArray[np.float64]
 
@@ -113,7 +114,9 @@ class Sides:
     def swapped(self) -> _Swapped:
         """The difference as a function of who is on which side."""
         if isinstance(self.candidate, Additive) and isinstance(self.baseline, Additive):
-            return _Totals(self.candidate, self.baseline)
+            both = np.concatenate([self.candidate.sums, self.baseline.sums])
+            ours, theirs = np.split(on_grid(both, np.ones(len(both), dtype=np.int64)), 2)
+            return _Totals(Additive(ours, self.candidate.combine), Additive(theirs, self.candidate.combine))
         return _rows(self.candidate, self.baseline)
 
 
@@ -124,9 +127,18 @@ class _Totals:
     candidate: Additive
     baseline: Additive
 
-    def differences(self, swaps: Floats) -> Floats:
-        """Candidate - baseline under each row of swaps[B, G]."""
-        moved = swaps @ (self.baseline.sums - self.candidate.sums)
+    @property
+    def moves(self) -> Floats:
+        """What a swap of each cluster adds to the candidate's sums and takes from the baseline's, [G, P]."""
+        return self.baseline.sums - self.candidate.sums
+
+    @property
+    def nothing(self) -> Floats:
+        """No move at all."""
+        return np.zeros((1, self.candidate.sums.shape[1]))
+
+    def differences(self, moved: Floats) -> Floats:
+        """Candidate - baseline for given moves of sums [B, P]."""
         ours = self.candidate.at(self.candidate.sums.sum(axis=0) + moved)
         return ours - self.candidate.at(self.baseline.sums.sum(axis=0) - moved)
 
@@ -136,6 +148,11 @@ class _Rows:
     """All rows of both sides in one statistic of 2G clusters, of which each side weighs one half."""
 
     both: Full
+
+    @property
+    def nothing(self) -> Floats:
+        """No swap at all."""
+        return np.zeros((1, self.both.groups // 2))
 
     def differences(self, swaps: Floats) -> Floats:
         """Candidate - baseline under each row of swaps[B, G]."""
@@ -156,22 +173,41 @@ def _rows(candidate: Statistic, baseline: Statistic) -> _Rows:
     return _Rows(Full(columns, cluster, base, 2 * candidate.groups, candidate.fn))
 
 
-def randomised(pairs: Sequence[Sides], swaps: Swaps) -> list[Floats]:
-    """The difference of every pair under the same swaps of clusters, shape [B] each; NaN where it is not defined."""
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The difference as it was `seen`, and as `drawn` with clusters on other sides, shape [B]; NaN = not defined."""
+
+    seen: float
+    drawn: Floats
+
+
+def randomised(pairs: Sequence[Sides], swaps: Swaps) -> list[Moved]:
+    """The difference of every pair under the same swaps of clusters."""
     movers = [pair.swapped for pair in pairs]
-    found: list[list[Floats]] = [[] for _ in pairs]
+    added = [mover for mover in movers if isinstance(mover, _Totals)]
+    moves = np.concatenate([np.zeros((swaps.groups, 0)), *(mover.moves for mover in added)], axis=1)
+    totals: list[Floats] = []
+    whole: list[list[Floats]] = [[] for _ in movers]
     for chunk in swaps:
-        for place, mover in zip(found, movers, strict=True):
-            place.append(mover.differences(chunk))
-    return [np.concatenate(pieces) for pieces in found]
+        totals.append(chunk @ moves)
+        for place, mover in zip(whole, movers, strict=True):
+            if isinstance(mover, _Rows):
+                place.append(mover.differences(chunk))
+    ends = np.cumsum([mover.moves.shape[1] for mover in added])[:-1]
+    shares = iter(np.split(np.concatenate(totals), ends, axis=1))
+    found = []
+    for mover, place in zip(movers, whole, strict=True):
+        drawn = mover.differences(next(shares)) if isinstance(mover, _Totals) else np.concatenate(place)
+        found.append(Moved(float(mover.differences(mover.nothing)[0]), drawn))
+    return found
 
 
-def randomisation_p_values(drawn: Floats, seen: float, swaps: Swaps) -> tuple[float, float]:
-    """p of "the sides are exchangeable": two-sided, and one-sided against a smaller difference than 0.
+def randomisation_p_values(moved: Moved, sign: float, swaps: Swaps) -> tuple[float, float]:
+    """p of "the sides are exchangeable": two-sided, and one-sided against a smaller benefit, sign x difference.
 
     Draws within 1e-12 of what was seen count as equal to it, and undefined ones as extreme.
     """
-    slack = TOLERANCE * max(1.0, abs(seen))
-    lost = np.isnan(drawn)
-    two = swaps.p_value(lost | (np.abs(drawn) >= abs(seen) - slack))
-    return two, swaps.p_value(lost | (drawn <= seen + slack))
+    slack = TOLERANCE * max(1.0, abs(moved.seen))
+    lost = np.isnan(moved.drawn)
+    two = swaps.p_value(lost | (np.abs(moved.drawn) >= abs(moved.seen) - slack))
+    return two, swaps.p_value(lost | (sign * moved.drawn <= sign * moved.seen + slack))

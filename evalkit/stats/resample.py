@@ -22,6 +22,7 @@ DRAWS = 40_000_000
 LEAST_RESAMPLES = 400
 JACKKNIFE_ELEMENTS = 4_000_000
 MOST_UNDEFINED = 0.01
+HEADROOM = 4
 
 
 def _poisson_table() -> npt.NDArray[np.uint8]:
@@ -78,12 +79,57 @@ class Weights:
 
 
 def bootstrap(statistics: Sequence[Statistic], weights: Weights) -> list[Floats]:
-    """Every statistic under the same resamples, shape [B] each; so differences between them are paired."""
-    found: list[list[Floats]] = [[] for _ in statistics]
+    """Every statistic under the same resamples, shape [B] each; so differences between them are paired.
+
+    Sums are put on a grid first (`on_grid`), so that a statistic's draws do not depend on what is drawn beside it.
+    """
+    stacked = Stacked.of([one for one in statistics if isinstance(one, Additive)], weights.counts)
+    totals: list[Floats] = []
+    whole: list[list[Floats]] = [[] for _ in statistics]
     for chunk in weights:
-        for place, one in zip(found, statistics, strict=True):
-            place.append(one.evaluate(chunk))
-    return [np.concatenate(pieces) for pieces in found]
+        if stacked is not None:
+            totals.append(chunk @ stacked.sums)
+        for place, one in zip(whole, statistics, strict=True):
+            if isinstance(one, Full):
+                place.append(one.evaluate(chunk))
+    added = iter(stacked.at(np.concatenate(totals)) if stacked is not None else [])
+    return [
+        next(added) if isinstance(one, Additive) else np.concatenate(place)
+        for one, place in zip(statistics, whole, strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Stacked:
+    """Several statistics of sums over the same clusters, side by side: one product gives the totals of all."""
+
+    parts: tuple[Additive, ...]
+    sums: Floats
+
+    @classmethod
+    def of(cls, parts: Sequence[Additive], counts: Counts) -> Stacked | None:
+        """Their sums on a grid; None where there is none."""
+        if not parts:
+            return None
+        return cls(tuple(parts), on_grid(np.concatenate([one.sums for one in parts], axis=1), counts))
+
+    def at(self, totals: Floats) -> list[Floats]:
+        """Each statistic of its own columns of `totals[B, P]`."""
+        ends = np.cumsum([one.sums.shape[1] for one in self.parts])[:-1]
+        return [one.at(mine) for one, mine in zip(self.parts, np.split(totals, ends, axis=1), strict=True)]
+
+
+def on_grid(sums: Floats, counts: Counts) -> Floats:
+    """Sums rounded to multiples of a power of two so coarse that adding them is exact, in any order and grouping.
+
+    Whole numbers stay as they are; others keep 49 bits of the column's absolute total. So neither the number of threads
+    nor what stands beside a column changes a byte of a product with small whole weights.
+    """
+    totals = np.asarray(counts, dtype=np.float64) @ np.abs(sums)
+    with np.errstate(all="ignore"):
+        step = np.exp2(np.ceil(np.log2(totals)) + HEADROOM - 53)
+    rounded = np.round(sums / np.where(step > 0, step, 1.0)) * step
+    return np.where(np.isfinite(step) & (step > 0), rounded, sums)
 
 
 def collapse(one: Statistic) -> tuple[Statistic, Counts]:

@@ -29,6 +29,7 @@ Floats = npt.NDArray[np.float64]
 Levels = Callable[[float], Interval]
 
 LEVEL = 0.95
+STILL = "none (no variation)"
 FEW = 100
 SKEWED = 1.0
 NEAR_END = 10.0
@@ -163,7 +164,7 @@ def _still(metric: Metric, seen: Observations, level: float, *, groups: int) -> 
     low, high = metric.bounds
     centre = fold.value(metric, seen)
     if low is None or high is None or centre is None or high <= low:
-        return Interval(None, None, "none (no variation)")
+        return Interval(None, None, STILL)
     p = min(1.0, max(0.0, (centre - low) / (high - low)))
     ends = clopper_pearson if p in (0.0, 1.0) else wilson
     below, above = ends(p * groups, groups, level)

@@ -1,12 +1,16 @@
-"""Where the uncertainty of a mean comes from: the samples, or the repeats of a sample (Miller 2024)."""
+"""Where the uncertainty of a mean comes from: the samples, or the repeats of a sample (Miller 2024); what flips."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from evalkit.stats.fold import Observations
+from evalkit.stats.fold import PASS_TOLERANCE, Observations
+from evalkit.stats.power import repeats_worth
+
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,8 +18,10 @@ class Epochs:
     """Var(mean) = (omega2 + sigma2 / repeats) / samples.
 
     `sigma2` = mean variance within a sample, `omega2` = variance between samples (clamped at 0 for display), `se` =
-    standard error as run, `se_floor` = what is left with endless repeats. `identical` = every sample got the same value
-    in all its repeats, which at temperature > 0 smells of a cache.
+    standard error as run, `se_floor` = what is left with endless repeats, `se_fixed` = that of these very samples
+    (estimand fixed_suite: only the generation varies), sqrt(mean_i(s_i^2 / K_i) / n). `worth` = the repeats beyond
+    which more change little; new samples beat repeats at equal cost where sigma2 <= omega2. `identical` = every sample
+    got the same value in all its repeats, which at temperature > 0 smells of a cache.
     """
 
     samples: int
@@ -25,6 +31,8 @@ class Epochs:
     se: float
     se_floor: float
     identical: bool
+    se_fixed: float
+    worth: int
 
 
 def decompose(seen: Observations) -> Epochs | None:
@@ -51,4 +59,19 @@ def decompose(seen: Observations) -> Epochs | None:
         se=float(np.sqrt(between / seen.samples)),
         se_floor=float(np.sqrt(omega2 / seen.samples)),
         identical=bool((squares == 0).all()),
+        se_fixed=float(np.sqrt((squares / (count - 1) / count).mean() / seen.samples)),
+        worth=repeats_worth(omega2, sigma2),
     )
+
+
+def flip_rates(seen: Observations) -> Floats:
+    """How often two repeats of a sample disagree about passing: 2c(n-c)/(n(n-1)) of c passes in n runs, unbiased.
+
+    One value per sample in the order of the codes, 0..1; NaN below two repeats or where a value is missing.
+    """
+    count = np.bincount(seen.sample).astype(np.float64)
+    passed = np.bincount(seen.sample, weights=seen.value >= 1 - PASS_TOLERANCE)
+    with np.errstate(all="ignore"):
+        rates: Floats = 2 * passed * (count - passed) / (count * (count - 1))
+    rates[np.isnan(np.bincount(seen.sample, weights=seen.value)) | (count < 2)] = np.nan
+    return rates
