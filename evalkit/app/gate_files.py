@@ -13,10 +13,11 @@ from evalkit.app.gating import Gated, code_of
 from evalkit.core.errors import UsageError
 from evalkit.gate import annotations as workflow
 from evalkit.gate.comment import comment, marker
-from evalkit.gate.github import outputs, step_summary, upsert_comment
+from evalkit.gate.github import check_run, outputs, step_summary, upsert_comment
 from evalkit.gate.junit import junit
 from evalkit.gate.model import Verdict
 from evalkit.gate.policy import worst
+from evalkit.gate.rest import Rest
 from evalkit.gate.terminal import headline, rows
 
 VERSION = 1
@@ -39,6 +40,7 @@ class Github:
     token: str = ""
     repository: str = ""
     number: int | None = None
+    sha: str = ""
     summary: Path | None = None
     outputs: Path | None = None
 
@@ -117,10 +119,23 @@ def say_on_github(found: Sequence[Gated], there: Github) -> list[str]:
         if there.token and there.repository and there.number is not None:
             done = upsert_comment(there.api, there.token, there.repository, there.number, marker(suite), body)
             told.append(f"{suite}: the comment was not written: {done.reason}" if done.how == "summary" else "")
+    if there.token and there.repository and there.sha:
+        told += _checked(found, there)
     if there.outputs is not None:
         values: Mapping[str, str] = {"outcome": worst(one.verdict.outcome for one in found)}
         outputs(there.outputs, values)
     return [note for note in told if note]
+
+
+def _checked(found: Sequence[Gated], there: Github) -> list[str]:
+    """A check run per verdict: its annotations are not limited to ten, as those of a step are."""
+    rest, told = Rest(there.api, there.token), []
+    for one in found:
+        body = comment(one.verdict, one.evidence)
+        done = check_run(rest, there.repository, there.sha, workflow.check(one.verdict, one.evidence, body))
+        if done.how == "summary":
+            told.append(f"{one.verdict.suite} x {one.verdict.candidate}: no check run was made: {done.reason}")
+    return told
 
 
 def _joined(texts: Sequence[str]) -> str:

@@ -152,20 +152,30 @@ def _where() -> Github:
 
     env = os.environ
     summary, outputs = env.get("GITHUB_STEP_SUMMARY"), env.get("GITHUB_OUTPUT")
+    number, sha = _pull(env.get("GITHUB_EVENT_PATH"))
     return Github(
         api=env.get("GITHUB_API_URL") or "https://api.github.com",
         token=env.get("GITHUB_TOKEN") or "",
         repository=env.get("GITHUB_REPOSITORY") or "",
-        number=_pull(env.get("GITHUB_REF") or ""),
+        number=number,
+        # Of a pull request, GITHUB_SHA is a merge that nobody looks at.
+        sha=sha or env.get("GITHUB_SHA") or "",
         summary=Path(summary) if summary else None,
         outputs=Path(outputs) if outputs else None,
     )
 
 
-def _pull(ref: str) -> int | None:
-    """The number of a pull request by its ref, refs/pull/7/merge."""
-    parts = ref.split("/")
-    return _number(parts[2]) if len(parts) > 2 and parts[1] == "pull" else None
+def _pull(event: str | None) -> tuple[int | None, str | None]:
+    """The pull request's number and its head, from the event that the runner wrote down; None outside of one."""
+    import json
+
+    try:
+        pull = json.loads(Path(event or "").read_text("utf-8")).get("pull_request") or {}
+        head = pull.get("head") or {}
+    except (OSError, ValueError, AttributeError):
+        return None, None
+    number, sha = pull.get("number"), head.get("sha")
+    return (number if isinstance(number, int) else None), (sha if isinstance(sha, str) else None)
 
 
 def _named(row: Mapping[str, Any]) -> str:
