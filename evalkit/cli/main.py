@@ -14,6 +14,7 @@ import typer
 from evalkit import __version__
 from evalkit.cli import (
     baseline,
+    claims,
     compare,
     cost,
     doctor,
@@ -66,6 +67,7 @@ app.command("list")(listing.listing)
 app.add_typer(new.app, name="new")
 app.add_typer(models.app, name="models")
 app.add_typer(baseline.app, name="baseline")
+app.add_typer(claims.app, name="claims")
 
 
 def _version(asked: bool) -> None:

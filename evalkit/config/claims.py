@@ -159,7 +159,7 @@ def _protocol(own: Protocol | None, shared: Protocol | None) -> Protocol:
 
 
 def _wrong(document: Document, stated: tuple[Stated, ...]) -> Iterator[Problem]:
-    seen: dict[Any, int] = {}
+    seen: dict[str, int] = {}
     for one in stated:
         where = f"claims[{one.place}]"
         for name in _NEEDED:
@@ -167,7 +167,7 @@ def _wrong(document: Document, stated: tuple[Stated, ...]) -> Iterator[Problem]:
                 yield problem_at(document, where, f"`{name}` is needed", "write it here or under `defaults`")
         if one.claim.beats is not None and one.claim.beats == one.claim.who:
             yield problem_at(document, where, "nobody beats himself: `who` and `beats` are the same")
-        about = (one.claim.who, one.claim.suite, one.claim.metric, one.claim.slice, one.claim.beats, one.claim.value)
+        about = one.claim.model_dump_json(exclude={"source", "date", "description"})
         if about in seen:
             yield problem_at(document, where, f"says the same as claims[{seen[about]}]", "each claim is tested once")
         seen.setdefault(about, one.place)
