@@ -38,7 +38,9 @@ def title_of(one: Tested) -> str:
     if claim.beats is not None:
         by = f" by {claim.by:g}" if claim.by else ""
         return f"{claim.who} beats {claim.beats}{by}{where}"
-    return f"{claim.who}: {claim.metric} {claim.value:g}{where}"
+    stated = claim.protocol
+    how = [text for text in (stated.normaliser, stated.extraction) if text] if stated is not None else []
+    return f"{claim.who}: {claim.metric} {claim.value:g}{where}" + (f" ({', '.join(how)})" if how else "")
 
 
 def _row(one: Tested) -> ClaimRow:
@@ -58,6 +60,7 @@ def _row(one: Tested) -> ClaimRow:
         metric=str(claim.metric),
         verdict=one.verdict,
         reason=one.reason,
+        ranks=ranks,
         column=Column(str(claim.metric), unit, up),
         own=Cell(one.own, one.low, one.high, None, one.method, one.n, one.groups),
         claimed=claimed,

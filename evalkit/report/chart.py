@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from evalkit.report.model import Cell
-from evalkit.report.text import cell_text, money, numbers, value_text
+from evalkit.report.text import MINUS, cell_text, money, numbers, value_text
 
 # Ticks are rounded to 12 decimals: what differs by less is one value.
 ALIKE = 1e-10
@@ -90,7 +90,7 @@ class Reach:
 def _shown(values: Sequence[float], unit: str) -> list[str]:
     if unit == "%":
         whole = all(abs(100 * v - round(100 * v)) < 1e-9 for v in values)
-        return [f"{100 * v:.0f}" if whole else f"{100 * v:.1f}" for v in values]
+        return [(f"{100 * v:.0f}" if whole else f"{100 * v:.1f}").replace("-", MINUS) for v in values]
     trimmed = numbers(list(values), "")
     while all("." in text and text.endswith("0") for text in trimmed):
         trimmed = [text[:-1] for text in trimmed]

@@ -26,8 +26,9 @@ class PointRow:
 
 @dataclass(frozen=True, slots=True)
 class ClaimRow:
-    """One claim: `title` says it in words; `own` and `claimed` values, `delta` = own - claimed (or who - beaten).
+    """One claim: `title` says it in words; `own` and `claimed` values, `delta` = own - claimed.
 
+    `ranks` = it says that one beats another; then `claimed` is the other's value and `delta` the lead over it.
     `p` speaks against the claim, `p_confirm` for it, both adjusted over the table. `signals` are other ways to the
     claimed number, in words.
     """
@@ -37,6 +38,7 @@ class ClaimRow:
     metric: str
     verdict: str
     reason: str
+    ranks: bool = False
     column: Column = Column("")
     own: Cell = Cell(None)
     claimed: Cell = Cell(None)
@@ -110,12 +112,13 @@ def render_claims(page: ClaimsPage, out: Path) -> Path:
 
 
 def claim_charts(page: ClaimsPage) -> list[tuple[str, chart.Whiskers]]:
-    """Own minus claimed for every tested claim, in charts of one unit (outside shares: one metric) and direction."""
-    groups: dict[tuple[str, str], list[ClaimRow]] = {}
+    """Own minus claimed for every tested claim, and leads; a chart has one unit (outside shares: one metric)."""
+    groups: dict[tuple[bool, str, str], list[ClaimRow]] = {}
     for row in page.rows:
-        groups.setdefault((row.column.unit, "" if row.column.unit == "%" else row.metric), []).append(row)
+        named = "" if row.column.unit == "%" else row.metric
+        groups.setdefault((row.ranks, row.column.unit, named), []).append(row)
     found = []
-    for (unit, metric), members in groups.items():
+    for (ranks, unit, metric), members in groups.items():
         reaches = [
             chart.Reach(
                 row.title,
@@ -128,5 +131,6 @@ def claim_charts(page: ClaimsPage) -> list[tuple[str, chart.Whiskers]]:
         ]
         drawn = chart.differences(reaches, unit)
         if drawn is not None:
-            found.append((metric or "shares", drawn))
+            told = "Lead over the other" if ranks else "Own value minus claimed"
+            found.append((f"{told}: {metric or 'shares'}", drawn))
     return found

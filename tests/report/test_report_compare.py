@@ -109,7 +109,7 @@ def test_charts_put_one_unit_and_one_direction_on_an_axis():
     assert wer.zero < wer.rows[0].limits[0], "lower is better: the margin is above zero"
     assert wer.rows[0].tone == ""
     assert cost.rows[0].low is None
-    assert next(tick.text for tick in shares.axis) == "-20"
+    assert next(tick.text for tick in shares.axis) == "\u221220"
 
 
 def test_a_difference_of_zero_is_drawn_at_zero():
