@@ -11,7 +11,7 @@ import typer
 from evalkit.cli.common import AS_CSV, AS_JSON, PROJECT, start_of, workspace
 
 LINE = (
-    "suite", "metric", "candidate", "samples", "repeats", "margin", "sees", "to detect", "samples needed",
+    "suite", "metric", "candidate", "samples", "repeats", "margin", "sees", "to detect", "samples needed", "to pass",
     "repeats advised", "usd", "tokens", "time", "variance from",
 )  # fmt: skip
 
@@ -45,7 +45,7 @@ def plan(
         return
     print_table([_line(row) for row in rows], LINE)
     typer.echo(
-        f"sees: the smallest effect that is found in {power:.0%} of cases; money, tokens and time: all samples needed"
+        f"sees: found in {power:.0%} of cases; to pass: for a candidate that changes nothing; usd...time: for all of it"
     )
     _tell(rows)
 
@@ -82,6 +82,7 @@ def _line(row: Mapping[str, Any]) -> dict[str, Any]:
         "sees": _size(row, row["sees"]),
         "to detect": _size(row, row["detect"]),
         "samples needed": row["samples_needed"],
+        "to pass": row["samples_to_pass"] or "",
         "repeats advised": row["repeats_advised"],
         "usd": "unknown" if row["usd"] is None else f"{row['usd']:.4g}",
         "tokens": "unknown" if row["tokens"] is None else f"{row['tokens']:,.0f}",
