@@ -86,10 +86,9 @@ def _expit(value: float) -> float:
 
 
 def classes(fold: Fold, seen: Observations) -> tuple[Floats, Flags] | None:
-    """Scores and classes where the fold is an area under the curve of one row per sample, unclustered; else None."""
+    """Scores and classes by sample where the fold is an area under the curve of one row per sample; else None."""
     positive = seen.parts.get("positive")
-    rows = seen.sample.size
-    if positive is None or seen.samples != rows or seen.groups != rows or not is_area(fold):
+    if positive is None or seen.samples != seen.sample.size or not is_area(fold):
         return None
     if any(name.startswith("t:") for name in seen.parts) or np.isnan(seen.value).any() or np.isnan(positive).any():
         return None

@@ -64,7 +64,7 @@ def _placed(metric: Metric, candidate: Observations, baseline: Observations) -> 
 def paired_placements(
     metric: Metric, candidate: Observations, baseline: Observations
 ) -> tuple[auc.Placements, auc.Placements] | None:
-    """Both sides' placements where DeLong's method applies: one row per sample, no clusters, the same true classes."""
+    """Both sides' placements of an area under the curve with one row per sample and the same true classes; or None."""
     if metric.kind != "rank":
         return None
     ours, theirs = auc.classes(metric.fold, candidate), auc.classes(metric.fold, baseline)

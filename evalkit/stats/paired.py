@@ -183,7 +183,7 @@ def _ratios(question: Question) -> Finding | None:
 
 def _areas(question: Question) -> Finding | None:
     pair = question.pair
-    both = paired_placements(question.metric, pair.candidate, pair.baseline)
+    both = paired_placements(question.metric, pair.candidate, pair.baseline) if pair.single else None
     if both is None:
         return None
     one, other = both

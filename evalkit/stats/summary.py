@@ -101,7 +101,7 @@ def closed(metric: Metric, seen: Observations) -> Levels | None:
 
 def _placed(metric: Metric, seen: Observations) -> auc.Placements | None:
     """Placements for DeLong's interval, where the metric is an area under the curve of independent samples."""
-    given = auc.classes(metric.fold, seen) if metric.kind == "rank" else None
+    given = auc.classes(metric.fold, seen) if metric.kind == "rank" and seen.groups == seen.samples else None
     return auc.placements(*given) if given is not None else None
 
 
