@@ -79,7 +79,7 @@ def test_a_service_and_a_zero_shot_model_are_candidates_beside_the_baselines(tmp
         assert {headers["Authorization"] for path, headers, _ in server.asked if path == "/classify"} == {
             f"Bearer {KEY}"
         }
-    values = {name: copied.values("intents", name) for name in names}
+    values = {name: copied.values("intents", name) for name in (*names, "zero:plain")}
     assert values["service"]["macro_f1"] == 1
     assert values["service"]["aurc"] == 0
     assert values["service"]["accuracy_at_floor"] == 1
@@ -87,9 +87,9 @@ def test_a_service_and_a_zero_shot_model_are_candidates_beside_the_baselines(tmp
     assert values["service"]["coverage_at_floor"] == pytest.approx(english, abs=0.15)
     assert 0 < values["service"]["log_loss"] < 0.6
     assert values["majority"]["macro_f1"] < values["nearest_centroid(probabilities=True)"]["macro_f1"] < 0.9
-    assert 0.5 < values["zero"]["accuracy"] <= 1
-    assert values["zero"]["log_loss"] is None
-    assert values["zero"]["accuracy_at_floor"] >= values["zero"]["accuracy"]
+    assert 0.5 < values["zero:plain"]["accuracy"] <= 1
+    assert values["zero:plain"]["log_loss"] is None
+    assert values["zero:plain"]["accuracy_at_floor"] >= values["zero:plain"]["accuracy"]
     store = b"".join(path.read_bytes() for path in (tmp_path / ".evalkit").rglob("*") if path.is_file())
     assert KEY.encode() not in store
 
@@ -146,5 +146,5 @@ def test_the_local_model_is_asked_zero_shot(tmp_path):
     copied = Copied.of(tmp_path, "intents", {"intents": {}, "entities": {}}, {})
     assert copied.run("intents", "-c", "smollm2", "--limit", "20") == 0
     assert copied.run("entities", "-c", "smollm2", "--limit", "20") == 0
-    assert copied.values("intents", "smollm2")["accuracy"] < 0.5
-    assert copied.values("entities", "smollm2")["entity_f1"] < 0.5
+    assert copied.values("intents", "smollm2:plain")["accuracy"] < 0.5
+    assert copied.values("entities", "smollm2:plain")["entity_f1"] < 0.5

@@ -109,13 +109,13 @@ def test_effort_and_thinking_budgets_are_sent_and_counted(run):
     assert all(body["thinking"] == {"type": "enabled", "budget_tokens": 2048} for body in messages)
     assert all(body["max_tokens"] == 4096 for body in messages)
     rows = sql(RESULTS)
-    for name, tokens in (("thinker", 100), ("muser", 60)):
+    for name, tokens in (("thinker:plain", 100), ("muser:plain", 60)):
         found = values(rows, name)
         assert found["math_equal"] == 1.0
         assert found["reasoning_tokens"] == tokens
         assert found["solved_within@1000"] == 1.0
-    assert values(rows, "thinker")["solved_per_1k_tokens"] == pytest.approx(1000 / 120)
-    assert values(rows, "muser")["solved_per_1k_tokens"] == pytest.approx(1000 / 70)
+    assert values(rows, "thinker:plain")["solved_per_1k_tokens"] == pytest.approx(1000 / 120)
+    assert values(rows, "muser:plain")["solved_per_1k_tokens"] == pytest.approx(1000 / 70)
     kept = sql("select distinct reasoning from call order by 1")
     assert [row["reasoning"] for row in kept] == ["I weighed 41 and 42.", "Is it 41?"]
     outputs = sql("select output from call")
@@ -126,7 +126,7 @@ def test_an_unclosed_think_tag_is_no_answer(run):
     server, sql = run({"open": {"provider": "openai", "model": "open", "generation": {"temperature": 0}}})
     closed = sum(len(asked(body)) % 2 == 0 for body in server.bodies("/v1/chat/completions"))
     assert 0 < closed < 6
-    found = values(sql(RESULTS), "open")
+    found = values(sql(RESULTS), "open:plain")
     assert found["math_equal"] == pytest.approx(closed / 6)
     assert found["reasoning_tokens"] is None
     (row,) = sql("select unscorable from result where metric = 'math_equal' and slice = ''")
