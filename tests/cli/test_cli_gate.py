@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from evalkit.cli.main import main
 from evalkit.store.database import Store
 from evalkit.store.reader import read_sql
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "e2e" / "helpers"))
-from e2e_gate_world import World
+from e2e_gate_world import Shelf, World
 
 
 @pytest.fixture
@@ -27,13 +28,30 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def run_in(folder: Path, command: tuple[str, ...]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        with pytest.raises(SystemExit) as ended:
+            main(list(command))
+    assert int(ended.value.code or 0) in (0, 5)
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
+    return Shelf(tmp_path_factory.mktemp("shelf"), run_in)
+
+
 @pytest.fixture
-def measured(here: Path, call: Callable) -> Callable[..., str]:
-    """Write a world and run it; returns the run's id."""
+def measured(here: Path, shelf: Shelf, call: Callable) -> Callable[..., str]:
+    """Write a world and run it; returns the run's id. The first one of a plain project was run before."""
 
     def run(world: World, *more: str) -> str:
-        world.write(here)
-        assert call("run", "s.yaml", "-q", *more).code in (0, 5)
+        command = ("run", "s.yaml", "-q", *more)
+        if (here / ".evalkit").exists() or (here / ".git").exists():
+            world.write(here)
+            assert call(*command).code in (0, 5)
+        else:
+            shelf.copy(here, (world, command))
         return rows(here, "select run_id from runs order by started desc limit 1")[0][0]
 
     return run

@@ -13,11 +13,12 @@ import pytest
 from evalkit.cli.main import main
 
 sys.path.insert(0, str(Path(__file__).parent / "helpers"))
-from e2e_gate_world import World
+from e2e_gate_world import Shelf, World
 
 GOOD = World()
 FILE = ("-b", "base.json")
 RELEASE = ("--policy", "release")
+RUN = ("run", "s.yaml", "-q")
 
 
 def edit(change: Callable[[dict], None]) -> Callable[[Path], None]:
@@ -56,7 +57,7 @@ class Case:
     says: tuple[str, ...]
     before: World | None = GOOD
     argv: tuple[str, ...] = FILE
-    run: tuple[str, ...] = ("run", "s.yaml", "-q")
+    run: tuple[str, ...] = RUN
     last: World | Callable[[Path], None] | None = None
     silent_on: tuple[str, ...] = field(default=())
 
@@ -180,17 +181,26 @@ def call(*argv: str) -> int:
     return int(ended.value.code or 0)
 
 
+def measured(folder: Path, command: tuple[str, ...]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert call(*command) in (0, 5)
+        if not (folder / "base.json").exists():
+            assert call("baseline", "export", "base.json") == 0
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
+    return Shelf(tmp_path_factory.mktemp("shelf"), measured)
+
+
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_a_folder_has_its_exit_code(case, tmp_path, monkeypatch, capsys):
+def test_a_folder_has_its_exit_code(case, shelf, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "250")
-    if case.before is not None:
-        case.before.write(tmp_path)
-        assert call("run", "s.yaml", "-q") in (0, 5)
-        assert call("baseline", "export", "base.json") == 0
-    first = json.loads((tmp_path / "base.json").read_text())["entries"][0]["facts"]["run_id"] if case.before else ""
-    case.after.write(tmp_path)
-    assert call(*case.run) in (0, 5)
+    before = [] if case.before is None else [(case.before, RUN)]
+    shelf.copy(tmp_path, *before, (case.after, case.run))
+    first = json.loads((tmp_path / "base.json").read_text())["entries"][0]["facts"]["run_id"]
     if isinstance(case.last, World):
         case.last.write(tmp_path)
     elif case.last is not None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 SIZE = 100
@@ -75,3 +77,25 @@ class World:
         if after <= place < after + self.refused:
             answer = {"id": f"s{n:03}", "output": "", "finish": "refusal"}
         return answer if self.seconds is None else {**answer, "seconds": self.seconds + n / 1000}
+
+
+@dataclass
+class Shelf:
+    """Projects that were run once and are copied for every test that begins with them."""
+
+    folder: Path
+    run: Callable[[Path, tuple[str, ...]], None]
+    made: dict[Any, Path] = field(default_factory=dict)
+
+    def copy(self, to: Path, *stages: tuple[World, tuple[str, ...]]) -> None:
+        """Fill a folder with a project in which these worlds were written and these commands called, one by one."""
+        key = repr(stages)
+        if key not in self.made:
+            place = Path(mkdtemp(dir=self.folder))
+            if stages[:-1]:
+                self.copy(place, *stages[:-1])
+            world, command = stages[-1]
+            world.write(place)
+            self.run(place, command)
+            self.made[key] = place
+        shutil.copytree(self.made[key], to, dirs_exist_ok=True)
