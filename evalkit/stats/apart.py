@@ -33,7 +33,8 @@ def against_floor(
     sign = 1.0 if metric.higher_is_better else -1.0
     at = levels(metric, seen, seed=seed, resamples=resamples)
     centre = fold.value(metric, seen)
-    if centre is not None and seen.groups > 1 and at(LEVEL).method == STILL:
+    assert centre is not None
+    if seen.groups > 1 and at(LEVEL).method == STILL:
         return flat(sign * (centre - floor), seen.groups, replace(about, limit=None))
 
     def shifted(level: float) -> Interval:

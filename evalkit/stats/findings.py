@@ -16,6 +16,7 @@ Bounds = tuple[float | None, float | None]
 
 LEVEL = 0.95
 FEW_GROUPS = 10
+GRADIENT_ERROR = 1e-8
 NOTHING: Bounds = (None, None)
 
 
@@ -60,14 +61,19 @@ def by_clusters(clusters: Clusters, asked: Asked) -> Finding:
     return _flipped(found, clusters.residuals + clusters.mean * clusters.sizes, clusters.sizes, asked)
 
 
-def by_influence(benefit: float, moved: Floats, asked: Asked, *, method: str) -> Finding:
-    """A smooth statistic by each cluster's influence `moved[G]`; below ten clusters sign flips of pseudo-values."""
+def by_influence(benefit: float, sides: tuple[Floats, Floats], asked: Asked) -> Finding:
+    """A smooth statistic by each cluster's influence on the two sides, [G] each, the second to be taken from the first.
+
+    Below ten clusters sign flips of pseudo-values. Influences that differ by less than the gradient's own error do not.
+    """
+    moved = sides[0] - sides[1]
     groups = moved.size
     if groups < 2:
         return Finding("none (one cluster)")
-    if np.abs(moved).max() <= FLAT * max(1.0, abs(benefit)):
+    largest = max(float(np.abs(side).max()) for side in sides)
+    if np.abs(moved).max() <= max(FLAT * max(1.0, abs(benefit)), GRADIENT_ERROR * largest):
         return flat(benefit, groups, asked)
-    found = by_t(benefit, influence_se(moved), groups - 1.0, asked, method=method)
+    found = by_t(benefit, influence_se(moved), groups - 1.0, asked, method="linearised")
     if groups >= FEW_GROUPS:
         return found
     return _flipped(found, benefit + groups * moved, np.ones(groups), asked)

@@ -176,8 +176,9 @@ def _ratios(question: Question) -> Finding | None:
     if one is None or other is None:
         return None
     ones = np.ones((1, ours.groups))
-    benefit = _sign(question.metric) * float(ours.evaluate(ones)[0] - theirs.evaluate(ones)[0])
-    found = by_influence(benefit, _sign(question.metric) * (one - other), question.asked, method="linearised")
+    sign = _sign(question.metric)
+    benefit = sign * float(ours.evaluate(ones)[0] - theirs.evaluate(ones)[0])
+    found = by_influence(benefit, (sign * one, sign * other), question.asked)
     return _beside(found, one, other)
 
 

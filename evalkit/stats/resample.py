@@ -128,7 +128,7 @@ def on_grid(sums: Floats, counts: Counts) -> Floats:
     totals = np.asarray(counts, dtype=np.float64) @ np.abs(sums)
     with np.errstate(all="ignore"):
         step = np.exp2(np.ceil(np.log2(totals)) + HEADROOM - 53)
-    rounded = np.round(sums / np.where(step > 0, step, 1.0)) * step
+        rounded: Floats = np.round(sums / step) * step
     return np.where(np.isfinite(step) & (step > 0), rounded, sums)
 
 

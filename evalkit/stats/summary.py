@@ -62,9 +62,8 @@ def estimate(metric: Metric, seen: Observations, *, seed: int, resamples: int = 
 def levels(metric: Metric, seen: Observations, *, seed: int, resamples: int) -> Levels:
     """The metric's interval as a function of its level, honest about its range; for observations that have a value."""
     centre = fold.value(metric, seen)
+    assert centre is not None
     raw = _levels(metric, seen, seed=seed, resamples=resamples)
-    if centre is None:
-        return raw
     return lambda level: _honest(raw(level), centre, metric)
 
 
