@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Run every bundled suite with its key-free candidates and the small local model, draw the report, count what happened.
 # Usage: scripts/demo.sh BIN [full], BIN = the folder of the evalkit to use. Without `full`, each suite's few samples for
-# a demonstration, so that all families are seen in minutes. Exit 0 only when no cell is missing.
+# a demonstration, so that all families are seen in minutes; with it all samples, the local model with other prompts and
+# bound answers, and the suites that it judges, RAGAS among them. Exit 0 only when no cell is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin="$1"
