@@ -16,8 +16,10 @@ with last as (
   qualify row_number() over (partition by suite order by started desc, entry_id desc) = 1
 )
 select e.entry_id, e.run_id, e.suite, e.family, e.candidate, e.fingerprint, e.status, e.reason, e.planned, e.repeats,
-       e.data_hash, e.suite_hash, e.prompt_hashes, e.generation, e.seed
+       e.data_hash, e.suite_hash, e.prompt_hashes, e.generation, e.seed,
+       coalesce(cast(s.spec ->> '$.limits.max_error_rate' as double), 0.02) as max_error_rate
 from entries e join last l on l.suite = e.suite and l.suite_hash = e.suite_hash and l.data_hash = e.data_hash
+left join suite s on s.suite_hash = e.suite_hash and s.data_hash = e.data_hash
 where e.status in ('complete', 'incomplete', 'skipped')
   and ($run is null or e.run_id = $run)
 qualify row_number() over (

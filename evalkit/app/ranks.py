@@ -100,7 +100,7 @@ def _shrink(ranked: Sequence[Standing]) -> None:
 
 
 def _may_rank(members: Sequence[Standing]) -> tuple[list[Standing], tuple[tuple[str, str], ...]]:
-    """Complete entries with a value under the signature that most of them have; the others with the reason."""
+    """Complete entries with a value, few errors and the signature of most of them; the others with the reason."""
     with_value = [one for one in members if one.complete and one.primary is not None]
     found = Counter(_main(one)["signature"] for one in with_value)
     usual = min(found, key=lambda signature: (-found[signature], signature), default="")
@@ -116,6 +116,9 @@ def _excluded(one: Standing, usual: str) -> str | None:
         return f"incomplete: {one.entry['reason'] or 'cells have no answer'}"
     if one.primary is None or one.primary["value"] is None:
         return "its main metric is not defined"
+    failed = one.primary["errored"] / max(1, one.entry["planned"])
+    if failed > one.entry["max_error_rate"]:
+        return f"errors: {failed:.1%} of its cells failed, {one.entry['max_error_rate']:.1%} may"
     return None if one.primary["signature"] == usual else "scored under another signature"
 
 
