@@ -13,7 +13,7 @@ from evalkit.app.pairing import Drawn
 from evalkit.app.sides import Answers
 from evalkit.core.types import Metric
 from evalkit.gate.model import Changed, SampleResult
-from evalkit.gate.sampling import flaky
+from evalkit.gate.sampling import FEWEST_RUNS, flaky
 from evalkit.stats.changes import SAME, sample_benefits
 from evalkit.stats.fold import Observations
 from evalkit.store.sides import Scores
@@ -107,7 +107,8 @@ def unsteady(metric: Metric, drawn: Drawn | None) -> tuple[str, ...]:
             continue
         runs = np.bincount(seen.sample)
         passes = np.bincount(seen.sample, weights=(seen.value >= 1 - SAME).astype(np.float64)).astype(int)
-        counts = zip(drawn.sample_ids, passes.tolist(), runs.tolist(), strict=True)
+        told = zip(drawn.sample_ids, passes.tolist(), runs.tolist(), strict=True)
+        counts = [one for one in told if one[2] >= FEWEST_RUNS]
         found |= {one.sample_id for one in flaky(counts) if one.flaky}
     return tuple(sorted(found))
 
