@@ -119,17 +119,21 @@ def _print(found: list[Gated], *, as_json: bool, as_csv: bool) -> None:
     from evalkit.app.gate_files import headlines, table
     from evalkit.cli.output import as_csv_text, inert, print_table
 
-    rows = table(found)
     if as_json:
         typer.echo(json_of(found), nl=False)
         return
     if as_csv:
-        typer.echo(as_csv_text(rows, list(rows[0]) if rows else []), nl=False)
+        listed = table(found)
+        typer.echo(as_csv_text(listed, list(listed[0]) if listed else []), nl=False)
         return
     for one, headline in zip(found, headlines(found), strict=True):
         typer.echo(inert(f"\n{headline}"))
-        print_table([_line(row) for row in table([one])], LINE)
-        for row in table([one]):
+        rows = table([one])
+        worth = [row for row in rows if row["gated"] or row["better"] or row["worse"] or row["outcome"] == "invalid"]
+        print_table([_line(row) for row in worth], LINE)
+        if len(worth) < len(rows):
+            typer.echo(f"  {len(rows) - len(worth)} more that nobody gates are unchanged")
+        for row in rows:
             if row["gated"] and row["outcome"] != "pass":
                 typer.echo(inert(f"  {_named(row)}: {row['reason']}"))
         for text in one.verdict.warnings:
