@@ -21,6 +21,7 @@ from evalkit.report.model import (
     Note,
     Prompt,
     PromptDiff,
+    Ranking,
     RunPage,
     ScoreLine,
     Site,
@@ -42,7 +43,9 @@ def proportion(p: float, n: int, dropped: float | None = None) -> Cell:
     return Cell(p, low, high, dropped, "wilson", n, n, "9f31ab02cc77de10")
 
 
-def row(name: str, p: float, usd: float | None, p50: float, *, errored: int = 0) -> LeaderRow:
+def row(
+    name: str, p: float, usd: float | None, p50: float, *, errored: int = 0, rank: tuple[int, int] | None = None
+) -> LeaderRow:
     metrics = {
         "accuracy": proportion(p, 150, None if not errored else p * 150 / (150 - errored)),
         "field_f1": Cell(p + 0.04, p - 0.01, min(1, p + 0.085), None, "bootstrap-bca (B=2000)", 150, 150, "77aa01"),
@@ -51,17 +54,17 @@ def row(name: str, p: float, usd: float | None, p50: float, *, errored: int = 0)
     counts = Counts(150, 150 - errored, errored, 2, 148 - errored, 20)
     return LeaderRow(
         name, "ab12cd34ef", RUN, "complete", "", counts, metrics,
-        None if usd is None else usd * 0.15, usd, p50, p50 * 2.4, 20 / 150,
+        None if usd is None else usd * 0.15, usd, p50, p50 * 2.4, 20 / 150, rank, None if rank is None else 0.9 * p + 0.07,
     )  # fmt: skip
 
 
 def triage() -> SuitePage:
     rows = (
-        row("claude-haiku · v2 prompt", 0.8733, 1.24, 0.82, errored=3),
-        row("gpt-mini", 0.82, 0.41, 0.64),
-        row("cascade: tfidf → claude-haiku", 0.8467, 0.52, 0.31),
-        row("smollm2-135m (local)", 0.4133, None, 1.92),
-        row("tfidf + logistic regression", 0.6933, 0.0, 0.002),
+        row("claude-haiku · v2 prompt", 0.8733, 1.24, 0.82, errored=3, rank=(1, 3)),
+        row("gpt-mini", 0.82, 0.41, 0.64, rank=(1, 3)),
+        row("cascade: tfidf → claude-haiku", 0.8467, 0.52, 0.31, rank=(1, 3)),
+        row("smollm2-135m (local)", 0.4133, None, 1.92, rank=(5, 5)),
+        row("tfidf + logistic regression", 0.6933, 0.0, 0.002, rank=(4, 4)),
         LeaderRow(
             "gemma-local", "01", RUN, "incomplete", "", Counts(150, 61, 0, 0, 61, 0), {"accuracy": proportion(0.7, 61)}
         ),
@@ -92,6 +95,7 @@ def triage() -> SuitePage:
         notes=(Note("2 samples have the same content under different ids (t-041, t-112)."), Note("gates: not judged", "info")),
         sql="select candidate, value, low, high, n\nfrom leaderboard\nwhere suite = 'ticket-triage' and metric = 'accuracy' and slice = '';",
         evidence=evidence(*fails(2)),
+        ranking=Ranking(5, (("gemma-local", "incomplete: budget"), ("mistral-large", "skipped: no key"))),
     )  # fmt: skip
 
 
@@ -214,7 +218,7 @@ def hostile_suite() -> SuitePage:
     )
     return SuitePage(HOSTILE, HOSTILE, (Column(HOSTILE, "", primary=True),), (hostile, LeaderRow("b" + HOSTILE, status="skipped", reason=HOSTILE)), HOSTILE, 3, HOSTILE,
                      card={HOSTILE: HOSTILE}, slices=(SliceRow(HOSTILE, {HOSTILE: Cell(0.4)}),), prompts=(Prompt(HOSTILE, HOSTILE, HOSTILE, (HOSTILE,), HOSTILE),),
-                     diffs=(PromptDiff(HOSTILE, HOSTILE, HOSTILE, HOSTILE, "new"),), notes=(Note(HOSTILE),), sql=HOSTILE, evidence=evidence(fails(4)[2]))  # fmt: skip
+                     diffs=(PromptDiff(HOSTILE, HOSTILE, HOSTILE, HOSTILE, "new"),), notes=(Note(HOSTILE),), sql=HOSTILE, evidence=evidence(fails(4)[2]), ranking=Ranking(1, ((HOSTILE, HOSTILE),), HOSTILE))  # fmt: skip
 
 
 def make_site(*, hostile: bool = True) -> Site:
