@@ -33,7 +33,7 @@ from evalkit.app.ranks import keep as keep_ranks
 from evalkit.app.recording import record_data, record_entries, record_run, record_suites
 from evalkit.app.results import finish_entries, price_calls
 from evalkit.app.watching import Watch
-from evalkit.app.workers import SharedExecution, chosen_workers, processes_for, recipe_of
+from evalkit.app.workers import SharedExecution, Team, chosen_workers
 from evalkit.app.workspace import Workspace
 from evalkit.core.errors import ConfigError, CostNotConfirmed, ExitCode, InvalidRun, Problem
 from evalkit.core.keys import digest
@@ -77,13 +77,14 @@ class RunOutcome:
 
 def run(workspace: Workspace, request: RunRequest, watch: Watch) -> RunOutcome:
     """Measure. Raises ConfigError with every problem before anything is asked, InvalidRun when nothing is selected."""
-    with collected_seldom(), ExitStack() as held:
+    with collected_seldom(), Team(workspace, request) as team, ExitStack() as held:
         entries = gather(workspace, request, watch)
+        team.go_on()
         plan = plan_run(workspace, entries, request, held)
-        return _run(workspace, plan, request, watch)
+        return _run(workspace, plan, request, watch, team)
 
 
-def _run(workspace: Workspace, plan: Plan, request: RunRequest, watch: Watch) -> RunOutcome:
+def _run(workspace: Workspace, plan: Plan, request: RunRequest, watch: Watch, team: Team) -> RunOutcome:
     watch.event("planned", run=plan.run_id, resumed=plan.adopted, entries=len(plan.entries), open=plan.open_cells)
     before_asking(workspace, plan, request, watch)
     tell_skipped(workspace, plan, watch)
@@ -93,8 +94,7 @@ def _run(workspace: Workspace, plan: Plan, request: RunRequest, watch: Watch) ->
     )
     try:
         if isinstance(execution, SharedExecution):
-            recipe = recipe_of(plan, request, workspace)
-            execution.run(processes_for(plan, workers), recipe)
+            execution.run(team.of(workers, plan))
         else:
             execution.run()
         if not execution.stop.asked:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from evalkit.app.execute import RUN_BUDGET, Execution, suite_budget
 from evalkit.app.planning import Plan, PlannedEntry
@@ -32,19 +32,33 @@ if TYPE_CHECKING:
 
 AUTOMATIC_ABOVE = 20_000
 MOST_AUTOMATIC = 4
+# Of workers that start before the suites are known: one of a run, one of each suite.
+MOST_BUDGETS = 1_000
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a worker builds its plan from: the project, the request, the run, and each entry's id and generation."""
+    """What a worker makes itself ready with: the project and the request."""
 
     root: Path
     environ: dict[str, str]
     request: RunRequest
+    unsafe_local: bool = False
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What a worker is told when there is a plan: the run, and each entry's id and generation."""
+
     run_id: str
     identity: str
     entries: dict[tuple[str, str], tuple[str, int]]
-    unsafe_local: bool = False
+
+    @classmethod
+    def of(cls, plan: Plan) -> Planned:
+        """What workers need of a plan."""
+        entries = {(e.suite.name, e.built.name): (e.entry_id, e.generation) for e in plan.entries}
+        return cls(plan.run_id, plan.identity, entries)
 
 
 @dataclass
@@ -67,14 +81,14 @@ class SharedExecution:
     failed: list[str] = field(default_factory=list)
     _heard: dict[int, Sequence[Counts]] = field(default_factory=dict)
 
-    def run(self, executor: Processes, recipe: Recipe) -> None:
-        """Run all workers to their end."""
+    def run(self, executor: Processes) -> None:
+        """Tell the workers what was planned, and wait for their end."""
         for entry in self.plan.entries:
             if not entry.built.skipped:
                 known = entry.planned - len(entry.open)
                 self.progress[entry.entry_id] = Progress(entry.built.name, entry.suite.name, entry.planned, known=known)
         with _interrupts(self, executor):
-            self.failed = executor.execute(ask_share, recipe, self._hear)
+            self.failed = executor.execute(Planned.of(self.plan), _budgets(self.plan), self._hear)
         for reason in self.failed:
             self.watch.event("warning", message=reason)
 
@@ -122,38 +136,75 @@ def chosen_workers(asked: int | None, plan: Plan, request: RunRequest) -> int:
     return min(MOST_AUTOMATIC, os.cpu_count() or 1) if remote > AUTOMATIC_ABOVE else 1
 
 
-def processes_for(plan: Plan, workers: int) -> Processes:
-    """The local executor, with the budgets that the workers share."""
-    suites = sorted({entry.suite.name for entry in plan.entries})
-    return Processes(workers, [RUN_BUDGET, *(suite_budget(name) for name in suites)])
+class Team:
+    """The processes of a run. Those that were asked for start at once, and make themselves ready while it is planned.
+
+    What failed last time is read from the store, so whoever looks for it starts when the plan stands there.
+    """
+
+    def __init__(self, workspace: Workspace, request: RunRequest) -> None:
+        self._workspace, self._request = workspace, request
+        self._processes: Processes | None = None
+
+    def __enter__(self) -> Self:
+        asked = self._request.workers or 1
+        if asked > 1 and not self._request.made and not self._request.only_failed:
+            self._processes = self._started(asked, MOST_BUDGETS)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._processes is not None:
+            self._processes.end()
+
+    def go_on(self) -> None:
+        """Say that suites and data are read: the workers read them too."""
+        if self._processes is not None:
+            self._processes.tell(None)
+
+    def of(self, workers: int, plan: Plan) -> Processes:
+        """So many processes for a plan: those that have started, or others."""
+        needed = len(_budgets(plan))
+        if self._processes is None or self._processes.room < needed:
+            self.__exit__()
+            self._processes = self._started(workers, needed)
+            self.go_on()
+        return self._processes
+
+    def _started(self, workers: int, room: int) -> Processes:
+        request, workspace = self._request, self._workspace
+        paths = tuple(path.resolve() for path in request.paths)
+        asked = replace(request, paths=paths, selection=replace(request.selection, checked=True))
+        processes = Processes(workers, room)
+        processes.start(ask_share, Recipe(workspace.root, dict(workspace.environ), asked, workspace.unsafe_local))
+        return processes
 
 
-def recipe_of(plan: Plan, request: RunRequest, workspace: Workspace) -> Recipe:
-    """What workers need to build the same plan."""
-    entries = {(e.suite.name, e.built.name): (e.entry_id, e.generation) for e in plan.entries}
-    paths = tuple(path.resolve() for path in request.paths)
-    checked = replace(request.selection, checked=True)
-    asked = replace(request, paths=paths, selection=checked)
-    environ, unsafe = dict(workspace.environ), workspace.unsafe_local
-    return Recipe(workspace.root, environ, asked, plan.run_id, plan.identity, entries, unsafe)
+def _budgets(plan: Plan) -> list[str]:
+    """The budgets that workers share."""
+    return [RUN_BUDGET, *sorted({suite_budget(entry.suite.name) for entry in plan.entries})]
 
 
 def ask_share(recipe: Recipe, shard: Shard, link: Link) -> None:
-    """A worker: build the plan, ask this shard's cells, journal into files of its own."""
+    """A worker: build the plan, ask this shard's cells, journal into files of its own.
+
+    It is told when the data are read (the message says nothing), and then what was planned.
+    """
     from evalkit.app.run import gather
 
     workspace = replace(open_workspace(recipe.root, recipe.environ), unsafe_local=recipe.unsafe_local)
+    link.told()
     entries = gather(workspace, recipe.request, Silent())
+    planned: Planned = link.told()
     with workspace.store.open(read_only=True) as connection:
         for entry in entries:
-            entry.entry_id, entry.generation = recipe.entries[(entry.suite.name, entry.built.name)]
+            entry.entry_id, entry.generation = planned.entries[(entry.suite.name, entry.built.name)]
             entry.open = stored.still_open(connection, entry.entry_id)
     shares = [_share(entry, shard) for entry in entries]
-    folder = workspace.runs / recipe.run_id
+    folder = workspace.runs / planned.run_id
     journal = Journal(
-        folder, recipe.run_id, f"w{shard.index}p{os.getpid()}", started=time.time(), redact=workspace.redactor.text
+        folder, planned.run_id, f"w{shard.index}p{os.getpid()}", started=time.time(), redact=workspace.redactor.text
     )
-    plan = Plan(recipe.run_id, shares, recipe.identity)
+    plan = Plan(planned.run_id, shares, planned.identity)
     execution = Execution(workspace, plan, recipe.request.limits, Silent(), journal, shard, link)
     with suppress(KeyboardInterrupt), collected_seldom():
         try:
