@@ -86,11 +86,12 @@ class Before:
         return Against(baseline, self._anchor(judged), absent)
 
     def _one(self, name: str, found: Sequence[Choice], judged: Choice) -> Choice:
-        # A branch's newest run may be the very run that is judged; then the one before it is meant.
-        if any(one.row is not None and judged.row is not None and one.row.run_id == judged.row.run_id for one in found):
-            own = [one for one in found if not one.exact]
-            if own and judged.row is not None:
-                found = choices(self.book, name, suite=self.suite, but=judged.row.entry_id)
+        row = judged.row
+        if row is not None and any(not one.exact for one in found):
+            # A branch's newest run may be the very run that is judged, or one of few samples only.
+            own = any(one.row is not None and one.row.run_id == row.run_id for one in found)
+            but = row.entry_id if own else None
+            found = choices(self.book, name, suite=self.suite, but=but, alike=row.data_hash)
         return opposite(found, self.suite, judged.candidate, name)
 
     def _anchor(self, judged: Choice) -> Choice | None:

@@ -119,7 +119,9 @@ def _pairs(book: Book, wanted: Comparing) -> Iterator[tuple[Choice, Choice]]:
         )
     for suite in shared:
         for one in (choice for choice in after if choice.suite == suite):
-            yield opposite(before, suite, one.candidate, wanted.baseline), one
+            alike = one.row.data_hash if one.row is not None else None
+            here = choices(book, wanted.baseline, suite=suite, alike=alike)
+            yield opposite(here, suite, one.candidate, wanted.baseline), one
 
 
 def _bench(

@@ -117,8 +117,12 @@ def git(folder: Path, *words: str) -> str | None:
     return done.stdout.strip() or None
 
 
-def choices(book: Book, name: str, *, suite: str | None = None, but: str | None = None) -> list[Choice]:
+def choices(
+    book: Book, name: str, *, suite: str | None = None, but: str | None = None, alike: str | None = None
+) -> list[Choice]:
     """What a name means, one choice per suite and candidate; `but` = an entry that is not meant.
+
+    Of several entries of a candidate, branch or commit the newest is meant, of those on the data `alike` if there are.
 
     Goes through: a .json file, a promoted or imported baseline, entry id, run id (or its beginning), RUN:candidate,
     candidate, branch, tag or commit. Raises UnknownName for a name that means nothing, UsageError for one that means
@@ -130,6 +134,7 @@ def choices(book: Book, name: str, *, suite: str | None = None, but: str | None 
     for meant in (_promoted(book, name, suite), _by_id(rows, name), _part_of_run(book, rows, name)):
         if meant:
             return meant
+    rows = sorted(rows, key=lambda row: row.data_hash != alike) if alike else rows
     by_candidate, by_branch = _newest(row for row in rows if row.candidate == name), _of_git(book, rows, name)
     if by_candidate and by_branch:
         raise UsageError(

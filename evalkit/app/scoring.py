@@ -22,7 +22,7 @@ SCORED, UNSCORABLE, ERRORED = "scored", "unscorable", "errored"
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A scorer of a suite with its canonical spec, the signature of its scores, and how answers are extracted for it."""
+    """A scorer with its canonical spec, the signature of its scores, and how answers are extracted for it."""
 
     spec: str
     scorer: Scorer
