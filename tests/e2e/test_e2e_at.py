@@ -221,3 +221,19 @@ def test_commits_without_a_common_past_are_refused(repository):
     done = at(repository)
     assert done.code == 2
     assert "share no commit" in done.err
+
+
+def test_a_look_at_few_samples_does_not_become_the_branch_s_baseline(repository):
+    world = repository
+    world.write(suite={"gates": [{"metric": "numeric", "margin": 0.2}], "candidates": ["sure-p90"]})
+    git(world.root, "checkout", "-q", "-B", "main")
+    commit(world, "A gate")
+    assert world.run().code == 0
+    assert world.run("--limit", "10").code == 0
+    git(world.root, "checkout", "-q", "-B", "work")
+    world.write(suite={"task": {"prompt": "{{ text }} "}})
+    commit(world, "A blank")
+    assert world.run().code == 0
+    done = world.quick("gate", "sums.yaml", "--json", "-")
+    assert '"pairs": 30' in done.out, (done.out, done.err)
+    assert "overlap:" not in done.out
