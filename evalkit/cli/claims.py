@@ -76,7 +76,7 @@ def sensitivity(
         }
         for way in found.variants
     ]
-    print_table(lines, ("variant", "kind", *names, "turns"))
+    print_table(lines, ("variant", "kind", *names, "turns"), verbatim=True)
     told = [(name, spread) for name in names if (spread := found.spread(name)) is not None]
     typer.echo(inert("range: " + "; ".join(f"{name} {least:.4g} to {most:.4g}" for name, (least, most) in told)))
     if found.note:

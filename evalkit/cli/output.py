@@ -66,8 +66,8 @@ def _cell(value: Any) -> Any:
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
-def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
-    """Print rows as a table; nothing in them can drive the terminal."""
+def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, verbatim: bool = False) -> None:
+    """Print rows as a table; nothing in them can drive the terminal. `verbatim` = columns are names of the user's."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -76,7 +76,8 @@ def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> No
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in columns:
         numeric = any(isinstance(row.get(name), (int, float)) for row in rows)
-        table.add_column(name.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
+        title = Text(inert(name)) if verbatim else name.replace("_", " ")
+        table.add_column(title, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(_text(row.get(name))) for name in columns))
     width = None if sys.stdout.isatty() else max(160, 12 * len(columns))
