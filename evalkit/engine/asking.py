@@ -173,7 +173,9 @@ class Asker:
                     raise NotAsked
                 latest = await self._send(candidate, request, work.timeout_s)
             finally:
-                lane.leave(epoch, latest, estimated_tokens=estimate, used_tokens=tokens(latest.usage))
+                lane.leave(
+                    epoch, latest, estimated_tokens=estimate, used_tokens=tokens(latest.usage) if estimate else 0.0
+                )
             attempt, response = attempt + 1, latest
             if response.error is None:
                 return response, attempt
