@@ -26,7 +26,17 @@ ROOMS = (
     "gate",
     "report",
 )
-FLOORS = {"core": 0, **dict.fromkeys(ROOMS, 1), "registry": 2, "": 2, "app": 3, "testing": 4, "pytest_plugin": 5, "cli": 5, "__main__": 6}
+FLOORS = {
+    "core": 0,
+    **dict.fromkeys(ROOMS, 1),
+    "registry": 2,
+    "": 2,
+    "app": 3,
+    "testing": 4,
+    "pytest_plugin": 5,
+    "cli": 5,
+    "__main__": 6,
+}
 
 # What a room, or one file of it, may import beside the standard library; `type` allows it for annotations only.
 THIRD_PARTY: dict[str, set[str]] = {
