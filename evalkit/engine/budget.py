@@ -13,8 +13,8 @@ class Budget:
     """What may be spent: US dollars, tokens, seconds since `begun`; None = no limit. `parent` is spent with it.
 
     Overshoot is at most the calls in flight. A call whose price is unknown cannot be held to a money limit, so with a
-    money limit set it counts as `unpriced` and the run says so. With `share`, totals are kept by several workers: it
-    adds (name, dollars, tokens) and returns the totals.
+    money limit set it counts as `unpriced` and the run says so. With `share`, the totals of what is limited are kept by
+    several workers: it adds (name, dollars, tokens) and returns the totals.
     """
 
     name: str
@@ -58,7 +58,8 @@ class Budget:
         """Count what a call used here and in the parents."""
         if usd is None:
             self.unpriced += 1
-        if self.share is not None:
+        # Sharing costs a lock for every call, so only what is limited is shared.
+        if self.share is not None and (self.usd is not None or self.tokens is not None):
             self.spent_usd, self.spent_tokens = self.share(self.name, usd or 0.0, tokens(usage))
         else:
             self.spent_usd += usd or 0.0

@@ -96,10 +96,12 @@ class Spent:
     def add(self, name: str, usd: float, tokens: float) -> tuple[float, float]:
         """Add and return the totals."""
         place = 2 * self.names.index(name)
+        # The bare array, as the shared one would lock for every number.
         with self._totals.get_lock():
-            self._totals[place] += usd
-            self._totals[place + 1] += tokens
-            return self._totals[place], self._totals[place + 1]
+            totals = self._totals.get_obj()
+            totals[place] += usd
+            totals[place + 1] += tokens
+            return totals[place], totals[place + 1]
 
 
 class _ProcessLink:
