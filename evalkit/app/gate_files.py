@@ -16,7 +16,7 @@ from evalkit.gate.comment import comment, marker
 from evalkit.gate.github import check_run, outputs, step_summary, upsert_comment
 from evalkit.gate.junit import junit
 from evalkit.gate.model import Verdict
-from evalkit.gate.policy import worst
+from evalkit.gate.policy import WORST_FIRST, worst
 from evalkit.gate.rest import Rest
 from evalkit.gate.terminal import headline, rows
 
@@ -110,12 +110,12 @@ def say_on_github(found: Sequence[Gated], there: Github) -> list[str]:
     """Comment (one per suite), step summary and outputs; returns what a reader of the log must know."""
     told: list[str] = []
     bodies: dict[str, list[str]] = {}
-    for one in found:
+    for one in sorted(found, key=lambda one: WORST_FIRST.index(one.verdict.outcome)):
         bodies.setdefault(one.verdict.suite, []).append(comment(one.verdict, one.evidence))
     for suite, texts in bodies.items():
         body = texts[0] if len(texts) == 1 else _joined(texts)
         if there.summary is not None:
-            told += [note for note in [step_summary(there.summary, body)] if note]
+            told.append(step_summary(there.summary, "\n\n---\n\n".join(texts)))
         if there.token and there.repository and there.number is not None:
             done = upsert_comment(there.api, there.token, there.repository, there.number, marker(suite), body)
             told.append(f"{suite}: the comment was not written: {done.reason}" if done.how == "summary" else "")
@@ -139,7 +139,7 @@ def _checked(found: Sequence[Gated], there: Github) -> list[str]:
 
 
 def _joined(texts: Sequence[str]) -> str:
-    """Several candidates of one suite in one comment: as many as GitHub takes, the worst of them first in the suite."""
+    """Several candidates of one suite in one comment: as many as GitHub takes, the worst of them first."""
     from evalkit.gate.comment import LIMIT
 
     body = texts[0]

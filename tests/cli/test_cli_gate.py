@@ -16,14 +16,23 @@ from evalkit.store.database import Store
 from evalkit.store.reader import read_sql
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "e2e" / "helpers"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "gate"))
 from e2e_gate_world import Shelf, World
+from github_server import REPO, TOKEN, serving
 
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "250")
-    for name in ("GITHUB_RUN_ATTEMPT", "GITHUB_TOKEN", "GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"):
+    for name in (
+        "GITHUB_RUN_ATTEMPT",
+        "GITHUB_TOKEN",
+        "GITHUB_SHA",
+        "GITHUB_REF",
+        "GITHUB_STEP_SUMMARY",
+        "GITHUB_OUTPUT",
+    ):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 
@@ -144,6 +153,26 @@ def test_github_gets_annotations_a_summary_and_outputs(here, call, measured, mon
     assert (said.code, "::error file=s.yaml,line=6,title=" in said.out) == (3, True)
     assert "REGRESSION" in (here / "summary.md").read_text()
     assert "outcome<<end\nregression\nend" in (here / "outputs").read_text()
+
+
+def test_github_gets_one_comment_that_later_gates_rewrite(here, call, measured, monkeypatch):
+    first = measured(World())
+    measured(World(wrong=20))
+    (here / "event.json").write_text(json.dumps({"pull_request": {"number": 7, "head": {}}}))
+    with serving() as hub:
+        told = {"API_URL": f"{hub.base}/api/v3", "TOKEN": TOKEN, "REPOSITORY": REPO, "EVENT_PATH": "event.json"}
+        for name, value in told.items():
+            monkeypatch.setenv(f"GITHUB_{name}", value)
+        assert call("gate", "-b", first, "--github").code == 3
+        measured(World(wrong=0, seconds=1.0))
+        assert call("gate", "-b", first, "--github").code == 0
+        (comment,) = hub.comments
+        assert comment["body"].startswith("<!-- evalkit:s -->")
+        assert ("PASS" in comment["body"], hub.wrong) == (True, [])
+        hub.read_only = True
+        said = call("gate", "-b", first, "--github", "--policy", "release")
+    assert (said.code, "the comment was not written" in said.err) == (0, True)
+    assert TOKEN not in said.err + said.out
 
 
 # attempts
@@ -346,6 +375,14 @@ def test_a_pinned_anchor_stops_creep(call, measured):
     measured(World(wrong=10, shout=False, suite={**suite, "description": "again"}), "--fresh")
     said = call("gate", "-b", step)
     assert (said.code, "against the pinned anchor" in said.out) == (3, True)
+
+
+def test_a_pinned_anchor_of_other_data_is_invalid(call, measured):
+    other = measured(World(content="?"))
+    first = measured(World())
+    measured(World(wrong=1))
+    said = call("gate", "-b", first, "--anchor", other)
+    assert (said.code, "pinned anchor: overlap: 0 samples are paired" in said.out) == (5, True)
 
 
 # quarantine

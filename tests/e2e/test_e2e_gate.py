@@ -68,6 +68,7 @@ def gates(*listed: dict, **more: object) -> dict:
 
 EXACT = {"metric": "exact_match", "margin": 0.05}
 NUMERIC = {**gates({"metric": "numeric", "margin": 0.05}), "scorers": ["numeric"]}
+RMSE = {**gates({"metric": "rmse", "margin": 1.0}), "scorers": ["regression"]}
 LOOSE = {"scorers": ["exact_match(normaliser='casefold')"]}
 CASES: dict[str, Case] = {
     # verdicts
@@ -148,6 +149,12 @@ CASES: dict[str, Case] = {
     "answers that are missing from a recording": Case(5, World(missing=10), ("errors: 10 of 100",)),
     "cells that were never asked": Case(
         5, GOOD, ("100 of 100 cells of the candidate have no answer",), run=("run", "s.yaml", "-q", "--max-seconds", "0"), before=World(wrong=1)
+    ),
+    "errors where no worst value exists": Case(
+        5, World(errors=1, mark="", suite=RMSE), ("rmse: 1 answers failed, and rmse has no worst value",), before=World(mark="", suite=RMSE)
+    ),
+    "unreadable answers where no worst value exists": Case(
+        5, World(wrong=1, mark="", suite=RMSE), ("1 answers have no rmse, and no worst value is declared",), before=World(mark="", suite=RMSE)
     ),
     "refusals are failures": Case(3, World(refused=20), ("REGRESSION", "-20.0 points")),
     "what cannot be parsed is wrong, and stays in": Case(
