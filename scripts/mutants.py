@@ -210,6 +210,9 @@ def run_tests(tree: Path, room: str, stem: str | None, timeout_s: float) -> tupl
         "not nightly",
         "--hypothesis-seed=0",
         "--tb=no",
+        # A plugin of the package under test would be loaded before any test, mutated or not.
+        "-p",
+        "no:evalkit",
     ]
     command = [sys.executable, "-m", "pytest", *options, *first, f"tests/{room}"]
     environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}

@@ -9,7 +9,8 @@ import pytest
 from hatchling.builders.wheel import WheelBuilder
 
 ROOT = Path(__file__).parents[2]
-DATA = {".sql", ".html", ".css", ".js", ".yaml", ".json", ".jsonl", ".md", ".txt", ".typed"}
+TEXTS = {".sql", ".html", ".css", ".js", ".yaml", ".json", ".jsonl", ".csv", ".md", ".txt", ".typed"}
+DATA = TEXTS | {".png", ".jpg", ".flac"}
 
 
 @pytest.fixture(scope="module")
