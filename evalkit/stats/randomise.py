@@ -170,7 +170,10 @@ def _rows(candidate: Statistic, baseline: Statistic) -> _Rows:
     columns = {name: np.concatenate([candidate.columns[name], baseline.columns[name]]) for name in candidate.columns}
     cluster = np.concatenate([candidate.cluster, baseline.cluster + candidate.groups])
     base = np.concatenate([candidate.base, baseline.base])
-    return _Rows(Full(columns, cluster, base, 2 * candidate.groups, candidate.fn))
+    # Statistics of whole columns sort them again for every slice of draws: in order already, that is nearly free.
+    order = np.argsort(columns["value"], kind="stable")
+    columns = {name: column[order] for name, column in columns.items()}
+    return _Rows(Full(columns, cluster[order], base[order], 2 * candidate.groups, candidate.fn))
 
 
 @dataclass(frozen=True, slots=True)

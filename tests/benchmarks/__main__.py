@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import composition, definitions, media, ranking, sandbox, speech
+from . import composition, definitions, media, ranking, sandbox, speech, statistics
 from .definitions import Bench
 from .results import Result
 from .table import write_table
@@ -19,6 +19,7 @@ GROUPS = (
     *composition.GROUPS,
     *sandbox.GROUPS,
     *ranking.GROUPS,
+    *statistics.GROUPS,
     *media.GROUPS,
 )
 PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
