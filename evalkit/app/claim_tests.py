@@ -102,8 +102,8 @@ def examine(desk: Desk, stated: Stated) -> Tested:
         except InvalidRun as error:
             return replace(plain, reason=str(error))
         found = tuple(points(stated.protocol, side, used, desk.prompts(side)))
-        own_sig = desk.own_signature(str(stated.claim.metric), side)
-        plain = replace(plain, metric=metric, points=found, rescored=used.sig != own_sig)
+        own = desk.own_scorer(metric.name, side)
+        plain = replace(plain, metric=metric, points=found, rescored=used.sig != own.sig)
         if stated.claim.beats is not None:
             return _rank(desk, plain, (one, side), used)
         return _value(desk, plain, side, used)
@@ -120,7 +120,7 @@ def _value(desk: Desk, plain: Tested, side: StoredSide, used: Prepared) -> Teste
     seen = desk.alone(metric, used, side, claim.slice or "")
     tolerance = claim.tolerance or named(metric, {metric.name: claim.value}).margin
     if not tolerance:
-        return replace(plain, reason="a claimed value of 0 needs a `tolerance`: a share of 0 is nothing")
+        return replace(plain, reason="a claimed value of 0 needs a `tolerance`: 2 % of nothing is nothing")
     found = value_claim(
         metric, seen, Claimed(claim.value, tolerance, _own_se(plain.stated), claim.n), seed=int(side.facts["seed"])
     )
@@ -234,7 +234,7 @@ def _judged(one: Tested) -> Tested:
     if against <= ALPHA:
         told = "worse than claimed on the same samples" if ranks else _excluded(one)
         return replace(one, verdict="contradicted", reason=told)
-    if (blind := _blind(one)) is not None:
+    if not ranks and (blind := _blind(one)) is not None:
         return replace(one, reason=blind)
     return replace(one, verdict="consistent", reason=_open(one, ranks=ranks))
 
@@ -247,11 +247,9 @@ def _excluded(one: Tested) -> str:
 
 def _blind(one: Tested) -> str | None:
     """Why nothing can be said: what would be found in four of five cases is more than ten times the tolerance."""
-    assert one.metric is not None
-    tolerance = one.tolerance or named(one.metric, {one.metric.name: one.other or 0.0}).margin
-    if one.mde is None or not tolerance or one.mde <= BLIND * tolerance:
+    if one.mde is None or one.mde <= BLIND * one.tolerance:
         return None
-    return f"underpowered: {one.n} samples see departures of {one.mde:.3g}, the tolerance is {tolerance:.3g}"
+    return f"underpowered: {one.n} samples see departures of {one.mde:.3g}, the tolerance is {one.tolerance:.3g}"
 
 
 def _open(one: Tested, *, ranks: bool) -> str:

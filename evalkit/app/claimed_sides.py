@@ -82,21 +82,26 @@ class Desk:
     def scorer(self, stated: Stated, side: StoredSide) -> tuple[Metric, Prepared]:
         """The claim's metric and its scorer, with the normaliser and extraction that the claim states."""
         name = str(stated.claim.metric)
-        own = scorer_of(side, name)
-        if own is None:
-            known = metric_names(side)
-            hint = did_you_mean(name, known) or f"its metrics: {', '.join(known)}"
-            raise InvalidRun(f"suite {stated.claim.suite!r} does not measure {name!r}; {hint}")
+        own = self.own_scorer(name, side)
         try:
             used = under(own, stated.protocol)
         except (ValueError, MissingComponent) as error:
             raise InvalidRun(f"{OTHER_SIGNATURE}: {error}") from error
         return next(metric for metric in used.metrics if metric.name == name), used
 
-    def own_signature(self, metric: str, side: StoredSide) -> str | None:
-        """The signature that the suite's own scores of a metric have; None where it has none."""
-        own = scorer_of(side, metric)
-        return None if own is None else own.sig
+    def own_scorer(self, name: str, side: StoredSide) -> Prepared:
+        """The scorer behind a metric of a side, as the suite has it."""
+        known = metric_names(side)
+        if name not in known:
+            hint = did_you_mean(name, known) or f"its metrics: {', '.join(known)}"
+            raise InvalidRun(f"suite {side.facts['suite']!r} does not measure {name!r}; {hint}")
+        try:
+            own = scorer_of(side, name)
+        except MissingComponent as error:
+            raise InvalidRun(f"the scorer of {name!r} cannot be built here: {error}") from error
+        if own is None:
+            raise InvalidRun(f"the scorer of {name!r} cannot be built from its spec alone")
+        return own
 
     def prompts(self, side: StoredSide) -> dict[str, tuple[str, str]]:
         """Hash of each prompt of a side -> name and text."""

@@ -11,7 +11,7 @@ from evalkit.app.claimed_sides import Desk
 from evalkit.app.leaderboard import Standing
 from evalkit.app.protocols import variant
 from evalkit.app.scoring import Prepared
-from evalkit.app.sides import StoredSide, scorer_of
+from evalkit.app.sides import StoredSide
 from evalkit.core.errors import InvalidRun, MissingComponent
 from evalkit.core.types import Metric
 from evalkit.stats import fold
@@ -65,29 +65,40 @@ def panel(desk: Desk, suite: str, metric: str, first: Sequence[str]) -> Panel | 
 
     No model is called and nothing stored is touched. A text says why there is no panel.
     """
-    members = sorted((one for one in desk.suites[suite] if one.complete), key=lambda one: one.candidate not in first)
-    if not members:
-        return "no entry is complete"
-    sides = [(one, desk.side(one)) for one in members]
-    own = scorer_of(sides[0][1], metric)
-    if own is None:
-        return f"the suite does not measure {metric!r}"
-    ways, missing = _ways(own)
-    if len(ways) < 2:
-        return f"{own.spec} knows one way of scoring only"
-    kept = _affordable(sides, len(ways))
-    if not kept:
-        return f"more than {MOST_SCORINGS:,} scorings would be needed"
-    found = next(one for one in own.metrics if one.name == metric)
+    sides, left_out = _sides(desk, suite, first)
+    if not sides:
+        return "no entry is complete and without too many errors"
     try:
+        own = desk.own_scorer(metric, sides[0][1])
+        ways, missing = _ways(own)
+        if len(ways) < 2:
+            return f"{own.spec} knows one way of scoring only"
+        kept = _affordable(sides, len(ways))
+        if not kept:
+            return f"more than {MOST_SCORINGS:,} scorings would be needed"
+        left_out += [f"{one.candidate}: too many answers" for one, side in sides if (one, side) not in kept]
+        found = next(one for one in own.metrics if one.name == metric)
         variants = tuple(
             Variant(kind, name, place == 0, {one.candidate: _value(desk, found, used, side) for one, side in kept})
             for place, (kind, name, used) in enumerate(ways)
         )
     except InvalidRun as error:
         return str(error)
-    notes = [*missing, f"{len(sides) - len(kept)} candidates are left out"] if len(kept) < len(sides) else missing
-    return Panel(suite, found, variants, tuple(_flips(found, variants)), "; ".join(notes))
+    told = [*missing, *(f"left out {one}" for one in left_out)]
+    return Panel(suite, found, variants, tuple(_flips(found, variants)), "; ".join(told))
+
+
+def _sides(desk: Desk, suite: str, first: Sequence[str]) -> tuple[list[tuple[Standing, StoredSide]], list[str]]:
+    """The complete entries, those of `first` at the head; and who is left out for errors."""
+    sides: list[tuple[Standing, StoredSide]] = []
+    left_out: list[str] = []
+    for one in sorted(desk.suites[suite], key=lambda one: one.candidate not in first):
+        try:
+            if one.complete:
+                sides.append((one, desk.side(one)))
+        except InvalidRun as error:
+            left_out.append(f"{one.candidate}: {error}")
+    return sides, left_out
 
 
 def _affordable(sides: Sequence[tuple[Standing, StoredSide]], ways: int) -> list[tuple[Standing, StoredSide]]:

@@ -165,3 +165,15 @@ def test_the_page_in_a_real_browser(browser, tmp_path):
     assert shown.locator("table.deltas tbody th bdi").first.text_content() == "accuracy"
     made.close()
     assert trouble == []
+
+
+def test_a_line_diff_is_bounded_and_shows_gaps():
+    from evalkit.report.diff import diff_lines
+
+    same = "\n".join(f"line {i}" for i in range(40))
+    found = diff_lines(PromptDiff("p", "a", "b", same, same.replace("line 20", "line twenty")))
+    assert [line.kind for line in found][:2] == ["gap", "same"]
+    assert {"removed", "added"} <= {line.kind for line in found}
+    long = diff_lines(PromptDiff("p", "a", "b", "", "\n".join(map(str, range(900)))))
+    assert len(long) == 401
+    assert long[-1].text.endswith("more lines")
