@@ -58,6 +58,7 @@ def by_clusters(clusters: Clusters, asked: Asked) -> Finding:
     found = by_t(clusters.mean, se, df, asked, method=method)
     if clusters.groups >= FEW_GROUPS:
         return found
+    found = replace(found, method=f"exact sign-flip (G={clusters.groups})")
     return _flipped(found, clusters.residuals + clusters.mean * clusters.sizes, clusters.sizes, asked)
 
 
@@ -76,6 +77,7 @@ def by_influence(benefit: float, sides: tuple[Floats, Floats], asked: Asked) -> 
     found = by_t(benefit, influence_se(moved), groups - 1.0, asked, method="linearised")
     if groups >= FEW_GROUPS:
         return found
+    found = replace(found, method=f"sign-flip of pseudo-values (G={groups})")
     return _flipped(found, benefit + groups * moved, np.ones(groups), asked)
 
 
@@ -146,8 +148,7 @@ def _flipped(found: Finding, sums: Floats, sizes: Floats, asked: Asked) -> Findi
     if two[0] is None or two[1] is None:
         two = _cover(found.two, one)
     p_value, p_fail = flip_p_values(sums, sizes, asked.null)
-    method = f"sign-flip (G={sizes.size})"
-    return replace(found, method=method, two=two, one=one, p_value=p_value, p_fail=p_fail, df=None)
+    return replace(found, two=two, one=one, p_value=p_value, p_fail=p_fail, df=None)
 
 
 def _cover(shown: Bounds, one: Bounds) -> Bounds:

@@ -123,7 +123,7 @@ def test_few_clusters_of_a_ratio_flip_pseudo_values():
     found = asked(WER, ours, theirs)
     assert found.method == "no variation"
     theirs = entry(theirs.value, parts={"errors": np.arange(8.0)[::-1] + 3, "words": words})
-    assert asked(WER, ours, theirs).method == "sign-flip (G=8)"
+    assert asked(WER, ours, theirs).method == "sign-flip of pseudo-values (G=8)"
 
 
 def test_a_bounded_difference_without_variation_is_bounded_by_the_number_of_clusters():

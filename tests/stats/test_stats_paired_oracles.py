@@ -102,7 +102,7 @@ def test_independent_rates_as_statsmodels(case):
 def test_few_clusters_as_all_signs(case):
     values = np.array(case["values"])
     found = asked(TOKENS, entry(values), entry(np.zeros(values.size)))
-    assert found.method == f"sign-flip (G={values.size})"
+    assert found.method == f"exact sign-flip (G={values.size})"
     assert (found.p_value, found.p_fail) == (case["p"], case["p_less"])
     for ours, counted in ((found.lower, case["lower"]), (found.upper, case["upper"])):
         assert ours is None if counted is None else ours == pytest.approx(counted, abs=0.0011)
