@@ -284,6 +284,7 @@ def before_asking(workspace: Workspace, plan: Plan, request: RunRequest, watch: 
     """Whether the run may begin: nothing open where nobody may be asked, its cost agreed to; else it is forgotten."""
     try:
         _all_known(plan, request)
+        _tell_power(workspace, plan, watch)
         _confirmed(workspace, plan, request, watch)
     except (InvalidRun, CostNotConfirmed):
         if not plan.adopted:
@@ -291,6 +292,16 @@ def before_asking(workspace: Workspace, plan: Plan, request: RunRequest, watch: 
                 stored.drop_run(connection, plan.run_id)
             shutil.rmtree(workspace.runs / plan.run_id, ignore_errors=True)
         raise
+
+
+def _tell_power(workspace: Workspace, plan: Plan, watch: Watch) -> None:
+    gated = {entry.suite.name: entry.suite for entry in plan.entries if entry.suite.file.model.gates}
+    if not gated:
+        return
+    from evalkit.app.sizing import underpowered
+
+    for text in underpowered(workspace, gated.values()):
+        watch.event("warning", message=text)
 
 
 def _all_known(plan: Plan, request: RunRequest) -> None:

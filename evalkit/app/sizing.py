@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +60,12 @@ def plan(workspace: Workspace, paths: Sequence[Path], candidates: Sequence[str],
         raise ConfigError(problems)
     if not gated:
         raise InvalidRun("no suite measures anything: there is nothing to plan")
+    return _planned(workspace, gated, candidates, aim)
+
+
+def _planned(
+    workspace: Workspace, gated: Sequence[tuple[LoadedSuite, GatedSuite]], candidates: Sequence[str], aim: Aim
+) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     with _opened(workspace) as connection:
         for loaded, suite in gated:
@@ -67,6 +73,20 @@ def plan(workspace: Workspace, paths: Sequence[Path], candidates: Sequence[str],
                 pilot = Pilot(connection, workspace, suite, candidate)
                 rows += _rows(loaded, suite, pilot, aim)
     return rows
+
+
+def underpowered(workspace: Workspace, suites: Iterable[LoadedSuite]) -> list[str]:
+    """What to say, before anything is spent, of gates that samples of this number will hardly decide."""
+    gated = [(one, GatedSuite(one.file, one.prepared)) for one in suites if one.file.model.gates]
+    # What is wrong with a gate is the gate command's to say: a run only measures.
+    sound = [(one, suite) for one, suite in gated if not suite.problems]
+    rows = _planned(workspace, sound, (), Aim()) if sound else []
+    return [
+        f"underpowered: {row['samples']} samples of {row['suite']} find a change of {row['metric']} in 80 % of cases "
+        f"from {row['sees']:.3g} on, and the margin is {row['margin']:.3g}; `evalkit plan` says what it takes"
+        for row in rows
+        if row["underpowered"]
+    ]
 
 
 def _opened(workspace: Workspace) -> AbstractContextManager[DuckDBPyConnection | None]:

@@ -137,3 +137,14 @@ def test_a_wrong_suite_says_everything(tmp_path):
     done = world.quick("plan", "sums.yaml").expect(2)
     assert "gates[0].metric" in done.err
     assert "did you mean 'exact_match'" in done.err
+
+
+def test_a_run_says_before_it_asks_that_a_gate_is_underpowered(tmp_path):
+    world = recorded(tmp_path, TWO, gates=[GATE])
+    said = world.quick("run", "sums.yaml").expect(0).err
+    assert (
+        "warning: underpowered: 120 samples of sums find a change of exact_match in 80 % of cases from 0.161 on" in said
+    )
+    assert said.index("underpowered") < said.index("estimate:")
+    world.write(suite={"gates": [{"metric": "exact_match", "margin": 0.3}]})
+    assert "underpowered" not in world.quick("run", "sums.yaml").expect(0).err
