@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from evalkit.app.choosing import Judging, LookAt, against_of, suites_of
@@ -12,11 +10,10 @@ from evalkit.app.execute import Limits
 from evalkit.app.gated_suite import GatedSuite
 from evalkit.app.gating import Gated, gate
 from evalkit.app.judges import Labels
-from evalkit.app.loading import Selection, load
+from evalkit.app.loading import LoadedSuite, Selection, load
 from evalkit.app.looks import Look, Looks, plan_looks
 from evalkit.app.opening import book_of, side_of
 from evalkit.app.run import RunOutcome, RunRequest, run
-from evalkit.app.sides import Answers
 from evalkit.app.watching import Watch
 from evalkit.app.workspace import Workspace
 from evalkit.core.errors import ConfigError, ExitCode, InvalidRun
@@ -51,28 +48,40 @@ def extend(workspace: Workspace, wanted: Extending, watch: Watch, labels: Labels
     if loaded.problems:
         raise ConfigError([*loaded.problems, *loaded.empty])
     ready = {suite.name: suite for suite in loaded.suites}
+    # All looks are planned, and everything that is missing is said, before anybody is asked.
+    planned = [
+        (suite, name, _looks(workspace, suite, ready[suite.name], (name, wanted.judging)))
+        for suite in suites
+        for name in wanted.judging.candidates or suite.file.model.candidates
+    ]
     found: list[Gated] = []
     left = wanted.limits
-    for suite in suites:
-        for name in wanted.judging.candidates or suite.file.model.candidates:
-            with _baseline(workspace, suite, name, wanted.judging) as baseline:
-                looks = plan_looks(ready[suite.name], baseline)
-            one = _Buying(workspace, suite, name, looks, replace(wanted, limits=left))
-            found += one.judged(watch, labels)
-            left = one.left
+    for suite, name, looks in planned:
+        one = _Buying(workspace, suite, name, looks, replace(wanted, limits=left))
+        found += one.judged(watch, labels)
+        left = one.left
     return found
 
 
-@contextmanager
-def _baseline(workspace: Workspace, suite: GatedSuite, name: str, judging: Judging) -> Iterator[Answers | None]:
-    """The answers that the candidate is judged against; None where there are none."""
+def _looks(workspace: Workspace, suite: GatedSuite, loaded: LoadedSuite, of: tuple[str, Judging]) -> Looks:
+    """The looks at one candidate. Raises InvalidRun where it would be compared with something that is not there."""
+    name, judging = of
     if not workspace.store.exists:
-        yield None
-        return
+        if _alone(suite):
+            return plan_looks(loaded, None)
+        raise InvalidRun("nothing was run here yet: there is no baseline; `evalkit run` it first")
     with workspace.loaded() as connection:
         before = against_of(book_of(connection, workspace), suite.name, judging)
-        chosen = before.of(Choice(suite.name, name, name)).baseline
-        yield None if chosen is None else side_of(connection, workspace, chosen)
+        against = before.of(Choice(suite.name, name, name))
+        if against.baseline is None and not _alone(suite):
+            raise InvalidRun(f"{suite.name} x {name}: {against.absent}")
+        baseline = None if against.baseline is None else side_of(connection, workspace, against.baseline)
+        return plan_looks(loaded, baseline)
+
+
+def _alone(suite: GatedSuite) -> bool:
+    """Whether no gate needs a baseline."""
+    return all(gate["mode"] == "threshold" for gate in suite.gates)
 
 
 @dataclass

@@ -164,3 +164,4 @@ def test_what_cannot_be_bought_is_said(tmp_path, server, more, code, said):
     done, _ = extend(made, *more)
     assert done.code == code, (done.out, done.err)
     assert said in done.err + done.out
+    assert server.stats()["total"] == 0, "nobody is asked in vain"
