@@ -35,7 +35,7 @@ def models(names):
 
 def form(entry):
     """What an answer must fit beside the suite's schema: a grammar, another format, or None."""
-    extra = entry["generation"].get("extra", {})
+    extra = entry.get("generation", {}).get("extra", {})
     return extra.get("grammar") or extra.get("response_format")
 
 
