@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -60,11 +60,18 @@ def quantile(columns: Columns, weights: Floats, *, q: float) -> Floats:
     order = np.argsort(value, kind="stable")
     ordered, mass = value[order], np.cumsum(weight[:, order], axis=1)
     total = mass[:, -1:]
-    aim, slack = q * total, _TIE * total
+    aim, slack = q * total[:, 0], _TIE * total[:, 0]
     last = ordered.size - 1
-    lower = np.minimum((mass < aim - slack).sum(axis=1), last)
-    upper = np.minimum((mass <= aim + slack).sum(axis=1), last)
+    # A search in each row's rising mass reads a few of its elements; comparing would read and write them all.
+    lower = np.minimum(_places(mass, aim - slack, "left"), last)
+    upper = np.minimum(_places(mass, aim + slack, "right"), last)
     return np.where(total[:, 0] > 0, (ordered[lower] + ordered[upper]) / 2, np.nan)
+
+
+def _places(mass: Floats, wanted: Floats, side: Literal["left", "right"]) -> npt.NDArray[np.int64]:
+    return np.fromiter(
+        (row.searchsorted(one, side) for row, one in zip(mass, wanted, strict=True)), dtype=np.int64, count=len(mass)
+    )
 
 
 def auc(score: Floats, positive: npt.NDArray[np.bool_], weights: Floats) -> Floats:
